@@ -1,0 +1,1 @@
+"""Everything that (events, snapshots) alone determine. Nothing here is fitted, random or asks the clock."""

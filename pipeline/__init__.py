@@ -1,0 +1,1 @@
+"""Settings, sources, files, command line, MLflow: the order of steps. No formula lives here."""

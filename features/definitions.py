@@ -17,6 +17,7 @@ Statistic = Literal[
     "active_days",  # distinct UTC days with an event in the window
     "members",  # distinct users with an event in the window
     "breadth",  # distinct event names in the window
+    "distinct",  # distinct values of a categorical property in the window
     "trend",  # (this window - the one before) / (sum of both), in [-1, 1]
     "days_since_last",  # days from the latest event to as_of
     "days_since_first",  # days from the first event to as_of
@@ -24,11 +25,12 @@ Statistic = Literal[
     "mean",
     "max",
     "last",  # of a numeric or categorical property, over the window
-    "sessions",  # sessions that began in the window
-    "session_minutes",  # mean length of the sessions in the window
+    "sessions",  # sessions that began in the window (gap of more than 30 minutes)
+    "session_minutes",  # minutes inside sessions in the window / sessions that began in it
     "attribute",  # the latest value known before as_of
 ]
 Scope = Literal["entity", "account"]
+Source = Literal["event", "user", "account"]
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,15 @@ class Feature:
     events
         Event names that count; empty means every event.
     property
-        Event property (for sum, mean, max, last) or attribute name (for attribute).
+        The property or attribute whose values are used; None for pure activity.
     days
         Look-back: events in [as_of - days, as_of); None means all events before as_of.
     scope
         ``entity``: the entity's own events. ``account``: for a user's row, the events of the
         account the user belongs to at as_of.
+    source
+        Where `property` lives: on the ``event`` itself, or an attribute of the ``user`` who did
+        it (as known when it happened) or of the ``account``.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Feature:
     dtype: Literal["number", "category"]
     unit: str
     meaning: str
+    source: Source = "event"
 
 
 def slug(text: str, most: int = 40) -> str:

@@ -1,0 +1,156 @@
+"""Who is eligible when: the cohort's rows on a calendar, or the user's own table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
+
+from features.clock import DAY_US, midnight_at_or_before, to_text
+from features.definitions import Feature
+from features.engine import build_features
+from features.errors import EventLogError, NotEnoughHistory, SettingsError, few
+from features.events import EventLog, Level
+from features.labels import Conversions
+from features.matrix import Snapshots
+from features.spec import Spec
+
+
+class CohortSpec(Spec):
+    """The ``cohort:`` block: which entities are asked about, and how often.
+
+    An entity is eligible at as_of when it has entered (first event, or first of `entered_by`) at
+    least `min_age_days` and at most `max_age_days` before, has done at least `min_events` events
+    in [as_of - active_within_days, as_of), and has not converted.
+    """
+
+    every_days: PositiveInt = 7
+    active_within_days: PositiveInt = 28
+    min_events: PositiveInt = 1
+    min_age_days: NonNegativeInt = 0
+    max_age_days: PositiveInt | None = None
+    entered_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Eligible snapshots, with what was left out and why."""
+
+    snapshots: Snapshots
+    n_entities: int
+    n_converted_before: int
+    """Entities that converted before their first snapshot: never asked about, reported."""
+
+
+def calendar(log: EventLog, every_days: int) -> np.ndarray:
+    """as_of times every `every_days` days back from the newest midnight: int64, ascending.
+
+    The newest is the last midnight at or before the end of the data, the oldest lies at least one
+    step after the first event.
+
+    Raises
+    ------
+    NotEnoughHistory
+        When the data is shorter than one step.
+    """
+    newest = midnight_at_or_before(log.data_end)
+    steps = (newest - log.first_at) // (every_days * DAY_US)
+    if steps < 1:
+        raise NotEnoughHistory(
+            f"The events span {to_text(log.first_at)} to {to_text(log.data_end)}, less than one "
+            f"step of cohort.every_days = {every_days}."
+        )
+    return newest - np.arange(steps - 1, -1, -1, np.int64) * every_days * DAY_US
+
+
+def eligible(
+    log: EventLog,
+    level: Level,
+    spec: CohortSpec,
+    as_ofs: np.ndarray,
+    conversions: Conversions,
+    *,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Cohort:
+    """Snapshots of the cohort at the given times: training asks for many, prediction for one.
+
+    Raises
+    ------
+    SettingsError
+        When `entered_by` names an event that the log does not have.
+    """
+    if unknown := [name for name in spec.entered_by if name not in log.event_codes]:
+        raise SettingsError(f"cohort.entered_by names {few(unknown)}: no such event in the log.")
+    first, last = _lifespans(log, level)
+    as_ofs = np.sort(np.asarray(as_ofs, np.int64))
+    # Candidates: from an entity's first event to its last plus the activity window.
+    begin = np.searchsorted(as_ofs, first, side="right")
+    end = np.searchsorted(as_ofs, last + spec.active_within_days * DAY_US, side="right")
+    until = np.searchsorted(as_ofs, conversions.occurred_at, side="right")
+    end = np.minimum(end, until)
+    sizes = np.maximum(end - begin, 0)
+    entity = np.repeat(np.arange(len(first)), sizes)
+    step = np.arange(len(entity)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    candidates = Snapshots.of(level, entity, as_ofs[begin[entity] + step], log.ids(level))
+    features = (
+        _rule("count", (), spec.active_within_days),
+        _rule("days_since_first", tuple(sorted(spec.entered_by)), None),
+    )
+    table = build_features(log, candidates, features, threads=threads, progress=progress)
+    active, age = (table.column(feature.name) for feature in features)
+    keep = (active >= spec.min_events) & (age >= spec.min_age_days)
+    if spec.max_age_days is not None:
+        keep &= age <= spec.max_age_days
+    rows = candidates.take(keep)
+    asked = np.zeros(len(first), bool)
+    asked[rows.entity] = True
+    converted = conversions.occurred_at < as_ofs[-1] if len(as_ofs) else np.zeros(len(first), bool)
+    return Cohort(rows, int(asked.sum()), int((converted & ~asked).sum()))
+
+
+def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) -> Snapshots:
+    """Snapshots from a user's own (entity id, as_of in microseconds UTC) table.
+
+    Raises
+    ------
+    EventLogError
+        When an id is not in the log.
+    """
+    code = {name: index for index, name in enumerate(log.ids(level))}
+    unknown = [name for name in ids if str(name) not in code]
+    if unknown:
+        raise EventLogError(
+            f"{len(unknown)} of {len(ids)} rows name an {level} that has no event: {few(unknown)}."
+        )
+    entity = np.array([code[str(name)] for name in ids], np.int32)
+    return Snapshots.of(level, entity, as_of, log.ids(level))
+
+
+def _lifespans(log: EventLog, level: Level) -> tuple[np.ndarray, np.ndarray]:
+    """First and last known_at per entity code; (largest, smallest) integers without events."""
+    n = len(log.entities(level))
+    first = np.full(n, np.iinfo(np.int64).max // 2, np.int64)
+    last = np.full(n, np.iinfo(np.int64).min // 2, np.int64)
+    for shard in range(log.n_shards):
+        table = log.shard(shard, [level, "at"])
+        entity, at = table[level].to_numpy(), table["at"].to_numpy()
+        known = entity >= 0
+        np.minimum.at(first, entity[known], at[known])
+        np.maximum.at(last, entity[known], at[known])
+    return first, last
+
+
+def _rule(statistic: str, events: tuple[str, ...], days: int | None) -> Feature:
+    return Feature(
+        name=f"cohort_{statistic}",
+        dimension="engagement",
+        statistic=statistic,  # type: ignore[arg-type]
+        events=events,
+        property=None,
+        days=days,
+        scope="entity",
+        dtype="number",
+        unit="",
+        meaning="",
+    )

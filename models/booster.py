@@ -1,0 +1,199 @@
+"""LightGBM with fixed seeds and threads, its length chosen on a later part of the training rows."""
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field
+
+from features.clock import DAY_US
+from features.errors import NotEnoughHistory, SettingsError, few
+from features.spec import Spec
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
+log = logging.getLogger(__name__)
+
+_LATER_SHARE = 0.25
+_LEAST_POSITIVES = 10
+
+
+class BoosterSpec(Spec):
+    """Gradient boosting, with defaults for 50 to 5,000 conversions: small steps, small trees."""
+
+    max_rounds: int = Field(default=500, ge=1)
+    patience_rounds: int = Field(default=30, ge=1)
+    fallback_rounds: int = Field(default=100, ge=1)
+    """Rounds when the training rows are too few to hold some back."""
+    learning_rate: float = Field(default=0.05, gt=0, le=1)
+    num_leaves: int = Field(default=15, ge=2)
+    min_child_samples: int | None = Field(default=None, ge=1)
+    """Rows per leaf; None means 0.2 % of the training rows, in [20, 500]."""
+    feature_fraction: float = Field(default=0.7, gt=0, le=1)
+    bagging_fraction: float = Field(default=0.8, gt=0, le=1)
+    lambda_l1: float = Field(default=0.0, ge=0)
+    lambda_l2: float = Field(default=5.0, ge=0)
+    max_bin: int = Field(default=255, ge=2)
+    min_level_rows: int = Field(default=30, ge=1)
+    """Categories on fewer training rows share one code."""
+    monotone: dict[str, Literal[1, -1]] = Field(default_factory=dict)
+
+
+def fit_booster(
+    matrix: np.ndarray,
+    names: Sequence[str],
+    categories: Collection[str],
+    label: np.ndarray,
+    as_of: np.ndarray,
+    spec: BoosterSpec,
+    *,
+    horizon_days: int,
+    seed: int,
+    threads: int,
+) -> str:
+    """Train on mature rows and return the model as LightGBM text.
+
+    Parameters
+    ----------
+    matrix
+        float64, shape (n, n_columns), NaN for missing.
+    names
+        Of the columns, in order.
+    categories
+        Those of them that are categories: codes from 0.
+
+    Raises
+    ------
+    NotEnoughHistory
+        When fewer than 10 rows convert or fail to, or no column varies.
+    SettingsError
+        When `monotone` names a category or an unknown column.
+    """
+    columns = [(name, name in categories) for name in names]
+    _check_monotone(spec, columns)
+    positives = int(label.sum())
+    if min(positives, len(label) - positives) < _LEAST_POSITIVES:
+        raise NotEnoughHistory(
+            f"{positives} of {len(label)} training rows convert; a model needs at least "
+            f"{_LEAST_POSITIVES} that do and {_LEAST_POSITIVES} that do not. Bring a longer "
+            "history or a longer horizon_days, or use the scorecard."
+        )
+    varies = [at for at in range(len(columns)) if _varies(matrix[:, at])]
+    if not varies:
+        raise NotEnoughHistory(f"None of the {len(columns)} features varies in training.")
+    matrix, columns = matrix[:, varies], [columns[at] for at in varies]
+    params = _params(spec, columns, len(label), seed, threads)
+    rounds = _rounds(matrix, columns, label, as_of, params, spec, horizon_days)
+    log.info("Booster: %d rounds, %d columns, %d rows", rounds, len(columns), len(label))
+    return _train(matrix, columns, label, params, rounds).model_to_string()
+
+
+def _varies(column: np.ndarray) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and (len(known) < len(column) or bool((known != known[0]).any()))
+
+
+def _check_monotone(spec: BoosterSpec, columns: Sequence[tuple[str, bool]]) -> None:
+    """LightGBM aborts the whole process on a constrained category, so this is not left to it."""
+    numbers = [name for name, is_category in columns if not is_category]
+    wrong = [name for name in spec.monotone if name not in numbers]
+    if wrong:
+        raise SettingsError(
+            f"model.booster.monotone names {len(wrong)} columns that are not number features: "
+            f"{few(wrong)}. Remove them; categories can't be monotone."
+        )
+
+
+def _params(
+    spec: BoosterSpec, columns: Sequence[tuple[str, bool]], n: int, seed: int, threads: int
+) -> dict:
+    smallest = spec.min_child_samples or int(np.clip(round(0.002 * n), 20, 500))
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "learning_rate": spec.learning_rate,
+        "num_leaves": spec.num_leaves,
+        "min_child_samples": smallest,
+        "feature_fraction": spec.feature_fraction,
+        "bagging_fraction": spec.bagging_fraction,
+        "bagging_freq": 1,
+        "lambda_l1": spec.lambda_l1,
+        "lambda_l2": spec.lambda_l2,
+        "max_bin": spec.max_bin,
+        "monotone_constraints": [spec.monotone.get(name, 0) for name, _ in columns],
+        "feature_pre_filter": False,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": threads,
+        "seed": seed,
+        "bagging_seed": seed,
+        "feature_fraction_seed": seed,
+        "data_random_seed": seed,
+        "verbosity": -1,
+    }
+
+
+def _rounds(
+    matrix: np.ndarray,
+    columns: Sequence[tuple[str, bool]],
+    label: np.ndarray,
+    as_of: np.ndarray,
+    params: dict,
+    spec: BoosterSpec,
+    horizon_days: int,
+) -> int:
+    """Rounds at which the log loss of the later rows is lowest, the earlier ones purged."""
+    import lightgbm as lgb
+
+    begin = _later_part(label, as_of)
+    later, earlier = as_of >= begin, as_of + horizon_days * DAY_US <= begin
+    enough = [
+        min(label[rows].sum(), (~label[rows]).sum()) >= _LEAST_POSITIVES
+        for rows in (earlier, later)
+    ]
+    if not all(enough):
+        return min(spec.fallback_rounds, spec.max_rounds)
+    fitted = _train(
+        matrix[earlier],
+        columns,
+        label[earlier],
+        params,
+        spec.max_rounds,
+        held_out=(matrix[later], label[later]),
+        callbacks=[lgb.early_stopping(spec.patience_rounds, verbose=False)],
+    )
+    return max(1, fitted.best_iteration)
+
+
+def _later_part(label: np.ndarray, as_of: np.ndarray) -> int:
+    """The as_of from which on about a quarter of the conversions lie."""
+    times = np.unique(as_of)
+    at_time = np.bincount(np.searchsorted(times, as_of), label, len(times))
+    from_here_on = np.cumsum(at_time[::-1])[::-1] / label.sum()
+    return int(times[np.argmin(np.abs(from_here_on - _LATER_SHARE))])
+
+
+def _train(
+    matrix: np.ndarray,
+    columns: Sequence[tuple[str, bool]],
+    label: np.ndarray,
+    params: dict,
+    rounds: int,
+    held_out: tuple[np.ndarray, np.ndarray] | None = None,
+    callbacks: list | None = None,
+) -> "lgb.Booster":
+    import lightgbm as lgb
+
+    categories = [at for at, (_, is_category) in enumerate(columns) if is_category]
+    data = lgb.Dataset(
+        matrix,
+        label.astype(np.float64),
+        feature_name=[name for name, _ in columns],
+        categorical_feature=categories,
+        params=params,
+        free_raw_data=False,
+    )
+    later = [data.create_valid(held_out[0], held_out[1].astype(np.float64))] if held_out else []
+    return lgb.train(params, data, num_boost_round=rounds, valid_sets=later, callbacks=callbacks)

@@ -1,0 +1,179 @@
+"""From raw scores to probabilities: non-decreasing maps fitted on rows the booster never saw."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from features.errors import NotEnoughHistory
+from features.spec import Spec
+from models.metrics import row_log_loss
+from models.scoring import calibrate, sigmoid
+
+log = logging.getLogger(__name__)
+
+Method = Literal["none", "shift", "sigmoid", "beta", "isotonic"]
+_CV_FOLDS = 5
+
+
+class CalibrationSpec(Spec):
+    """Which map, and the conversions in the calibrate fold that the flexible ones need.
+
+    ``none`` trusts the raw score; ``shift`` moves it; ``sigmoid`` stretches and moves it;
+    ``beta`` bends both ends separately; ``isotonic`` is any non-decreasing step curve;
+    ``auto`` takes the best by held-out log loss.
+    """
+
+    method: Literal["auto", "none", "shift", "sigmoid", "beta", "isotonic"] = "auto"
+    sigmoid_floor: int = Field(default=20, ge=1)
+    beta_floor: int = Field(default=60, ge=1)
+    isotonic_floor: int = Field(default=300, ge=1)
+
+
+def fit_calibration(
+    score: np.ndarray, label: np.ndarray, entity: np.ndarray, spec: CalibrationSpec, seed: int
+) -> dict[str, Any]:
+    """The map of raw scores (log-odds) to probabilities, for `models.scoring.calibrate`.
+
+    Parameters
+    ----------
+    entity
+        Shape (n,): in the choice of a method, rows of one entity stay in one fold.
+
+    Returns
+    -------
+    dict
+        JSON-ready: ``method``, its parameters, and ``held_out_log_loss`` by method tried.
+
+    Raises
+    ------
+    NotEnoughHistory
+        When the rows hold no conversion, or nothing but conversions.
+    """
+    positives = int(label.sum())
+    if not 0 < positives < len(label):
+        raise NotEnoughHistory(
+            f"The calibrate fold has {positives} conversions in {len(label)} rows; calibration "
+            "needs both outcomes. Move the fold boundaries or bring a longer history."
+        )
+    floors: dict[Method, int] = {
+        "shift": 0,
+        "sigmoid": spec.sigmoid_floor,
+        "beta": spec.beta_floor,
+        "isotonic": spec.isotonic_floor,
+    }
+    candidates = [method for method, floor in floors.items() if positives >= floor]
+    if spec.method != "auto":
+        candidates = [spec.method]
+    if len(candidates) == 1:
+        return _FITS[candidates[0]](score, label) | {"held_out_log_loss": {}}
+    losses = _held_out_losses(candidates, score, label, entity, seed)
+    method = _simplest_of_the_best(losses, entity)
+    means = {name: float(loss.mean()) for name, loss in losses.items()}
+    log.info("Calibration: %s of %s, %d conversions", method, ", ".join(candidates), positives)
+    return _FITS[method](score, label) | {"held_out_log_loss": means}
+
+
+def _held_out_losses(
+    candidates: list[Method], score: np.ndarray, label: np.ndarray, entity: np.ndarray, seed: int
+) -> dict[Method, np.ndarray]:
+    """Log loss of each row under maps fitted without its entity."""
+    fold = _entity_folds(label, entity, seed)
+    losses: dict[Method, np.ndarray] = {name: np.empty(len(label)) for name in candidates}
+    for held_out in (fold == number for number in range(_CV_FOLDS)):
+        for name, loss in losses.items():
+            mapping = _FITS[name](score[~held_out], label[~held_out])
+            loss[held_out] = row_log_loss(label[held_out], calibrate(mapping, score[held_out]))
+    return losses
+
+
+def _entity_folds(label: np.ndarray, entity: np.ndarray, seed: int) -> np.ndarray:
+    """Fold number of each row: converting and other entities are dealt out separately."""
+    codes, member = np.unique(entity, return_inverse=True)
+    converts = np.bincount(member, label) > 0
+    shuffled = np.random.default_rng(seed).permutation(len(codes))
+    dealt = shuffled[np.argsort(~converts[shuffled], kind="stable")]
+    fold = np.empty(len(codes), np.int64)
+    fold[dealt] = np.arange(len(codes)) % _CV_FOLDS
+    return fold[member]
+
+
+def _simplest_of_the_best(losses: dict[Method, np.ndarray], entity: np.ndarray) -> Method:
+    """From simple to flexible, move on only for a gain above its own standard error.
+
+    The error of the mean difference is clustered by entity.
+    """
+    chosen, *flexible = losses
+    _, member = np.unique(entity, return_inverse=True)
+    for method in flexible:
+        gain = losses[chosen] - losses[method]
+        by_entity = np.bincount(member, gain - gain.mean())
+        if gain.mean() > np.sqrt((by_entity**2).sum()) / len(gain):
+            chosen = method
+    return chosen
+
+
+def _line(score: np.ndarray, label: np.ndarray, slopes: int, penalty: float = 1.0) -> np.ndarray:
+    """Low, high and shift of logit p = high ln(1 + e^s) - low ln(1 + e^-s) + shift.
+
+    Maximum likelihood with slopes >= 0 and a weak pull towards 1, "the raw score is right". The
+    shift is free, so the mean probability equals the base rate of the slice. The pull stands in
+    for the smoothed targets of Platt 1999, which would inflate a small base rate.
+    """
+    from scipy.optimize import minimize
+
+    pieces = -np.logaddexp(0, -score), np.logaddexp(0, score)
+    basis = {0: [], 1: [score], 2: [*pieces]}[slopes]
+    offset = score if slopes == 0 else 0.0
+    columns = np.column_stack([*basis, np.ones(len(score))])
+    pull = np.r_[np.full(slopes, penalty), 0.0]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        logit = columns @ weights + offset
+        away = weights - 1
+        value = np.where(label, np.logaddexp(0, -logit), np.logaddexp(0, logit)).sum()
+        slope = columns.T @ (sigmoid(logit) - label) + pull * away
+        return (value + (pull * away * away).sum() / 2) / len(label), slope / len(label)
+
+    start = np.r_[np.ones(slopes), 0.0]
+    bounds = [(0, None)] * slopes + [(None, None)]
+    options = {"ftol": 1e-14, "gtol": 1e-10, "maxiter": 1_000}
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+    slope = {0: [1.0, 1.0], 1: [found[0], found[0]], 2: list(found[:-1])}[slopes]
+    return np.array([*slope, found[-1]])
+
+
+def _linear(slopes: int, method: Method) -> Callable[[np.ndarray, np.ndarray], dict[str, Any]]:
+    def fit(score: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+        low, high, shift = _line(score, label, slopes).tolist()
+        return {"method": method, "low": low, "high": high, "shift": shift}
+
+    return fit
+
+
+def _none(score: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+    return {"method": "none", "low": 1.0, "high": 1.0, "shift": 0.0}
+
+
+def _isotonic(score: np.ndarray, label: np.ndarray) -> dict[str, Any]:
+    """Zadrozny & Elkan 2002; kept off 0 and 1, which no finite sample can prove."""
+    from sklearn.isotonic import IsotonicRegression
+
+    least = 0.5 / (len(label) + 1)
+    fitted = IsotonicRegression(y_min=least, y_max=1 - least).fit(score, label.astype(float))
+    return {
+        "method": "isotonic",
+        "score": fitted.X_thresholds_.tolist(),
+        "probability": fitted.y_thresholds_.tolist(),
+    }
+
+
+_FITS: dict[Method, Callable[[np.ndarray, np.ndarray], dict[str, Any]]] = {
+    "none": _none,
+    "shift": _linear(0, "shift"),
+    "sigmoid": _linear(1, "sigmoid"),  # Platt 1999
+    "beta": _linear(2, "beta"),  # Kull, Silva Filho & Flach 2017
+    "isotonic": _isotonic,
+}

@@ -1,0 +1,208 @@
+"""Model against scorecard on the test fold, and what similarity is worth."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.bootstrap import Contender, evaluate
+from models.curves import ReliabilityRow, gain_curve, reliability, reliability_by
+from models.dataset import Customers, Dataset
+from models.metrics import pr_auc
+from models.propensity import ModelSpec, PropensityModel
+from models.scorecard import Scorecard
+from models.scoring import TIERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+_PERMUTATIONS = 20
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the test fold says.
+
+    Parameters
+    ----------
+    table
+        As `models.bootstrap.evaluate` returns it; differences are model - scorecard.
+    base_rate
+        Share of test rows that convert: the PR-AUC of a useless score.
+    permuted_pr_auc
+        Mean PR-AUC of the model when labels are permuted within each as_of: what knowing the
+        date alone is worth.
+    reliability, gain, tiers
+        By contender: `models.curves` rows; `tiers` has the reliability of each tier.
+    verdict
+        One sentence.
+    """
+
+    rows: int
+    positives: int
+    entities: int
+    base_rate: float
+    permuted_pr_auc: float
+    table: "pd.DataFrame"
+    reliability: dict[str, list[ReliabilityRow]]
+    gain: dict[str, np.ndarray]
+    tiers: dict[str, list[ReliabilityRow]]
+    verdict: str
+
+
+def judge(
+    model: PropensityModel,
+    scorecard: Scorecard,
+    test: Dataset,
+    *,
+    capacity: int,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+) -> Evaluation:
+    """Measure the model and a fitted scorecard on the same mature rows.
+
+    Parameters
+    ----------
+    capacity
+        Rows that sales can work per as_of.
+    """
+    scores = model.predict(test.matrix, test.account, test.domain)
+    card = scorecard.score(test.matrix)
+    contenders = {
+        "model": Contender(scores["raw_score"].to_numpy(), scores["probability"].to_numpy()),
+        "scorecard": Contender(card.points.astype(float), scorecard.probability(card.points)),
+    }
+    tier = {"model": scores["tier"].to_numpy(object), "scorecard": card.tier}
+    table = evaluate(
+        test.label,
+        contenders,
+        test.entity,
+        test.as_of,
+        capacity=capacity,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    evaluation = Evaluation(
+        rows=len(test),
+        positives=int(test.label.sum()),
+        entities=len(np.unique(test.entity)),
+        base_rate=float(test.label.mean()),
+        permuted_pr_auc=_permuted(test, contenders["model"].score, seed),
+        table=table,
+        reliability={
+            name: reliability(test.label, who.probability) for name, who in contenders.items()
+        },
+        gain={name: gain_curve(test.label, who.score) for name, who in contenders.items()},
+        tiers={
+            name: reliability_by(test.label, who.probability, tier[name], TIERS)
+            for name, who in contenders.items()
+        },
+        verdict=verdict(table),
+    )
+    log.info(
+        "Evaluation: %d rows, %d conversions: %s",
+        len(test),
+        evaluation.positives,
+        evaluation.verdict,
+    )
+    return evaluation
+
+
+def verdict(table: "pd.DataFrame") -> str:
+    """Who is better by PR-AUC, if the 95 % interval of the paired difference leaves out 0."""
+    row = table[(table["metric"] == "pr_auc") & (table["contender"] == "scorecard")].iloc[0]
+    low, high = row["difference_low"], row["difference_high"]
+    evidence = (
+        f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    )
+    if low > 0:
+        return f"The model is better than the scorecard ({evidence})."
+    if high < 0:
+        return f"The scorecard is better than the model: use the scorecard ({evidence})."
+    return f"No difference between model and scorecard is shown ({evidence})."
+
+
+def _permuted(test: Dataset, score: np.ndarray, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    by_date = np.argsort(test.as_of, kind="stable")
+    values = []
+    for _ in range(_PERMUTATIONS):
+        mixed = np.lexsort((rng.random(len(test)), test.as_of))
+        label = np.empty(len(test), bool)
+        label[by_date] = test.label[mixed]
+        values.append(pr_auc(label, score))
+    return float(np.mean(values))
+
+
+def ablation(
+    model: PropensityModel,
+    train: Dataset,
+    calibrate: Dataset,
+    test: Dataset,
+    customers: Customers,
+    spec: ModelSpec,
+    *,
+    capacity: int,
+    threads: int = 1,
+    n_bootstrap: int = 200,
+) -> "pd.DataFrame":
+    """What similarity is worth: the model as it is, without it, and with shuffled customers.
+
+    Rows as in `models.bootstrap.evaluate`; differences are "with" minus the other, so an
+    interval that holds 0 is "no gain". Everything else, seeds included, is equal.
+    """
+    seed, horizon_days = model.training.seed, model.training.horizon_days
+    without = spec.model_copy(
+        update={"similarity": spec.similarity.model_copy(update={"enabled": False})}
+    )
+    shuffled = shuffled_customers(train, customers, seed)
+    fitted: Mapping[str, PropensityModel] = {
+        "with": model,
+        **{
+            name: PropensityModel.fit(
+                train, calibrate, who, how, horizon_days=horizon_days, seed=seed, threads=threads
+            )
+            for name, who, how in (
+                ("without", customers, without),
+                ("shuffled customers", shuffled, spec),
+            )
+        },
+    }
+    contenders = {}
+    for name, one in fitted.items():
+        scores = one.predict(test.matrix, test.account, test.domain)
+        contenders[name] = Contender(
+            scores["raw_score"].to_numpy(), scores["probability"].to_numpy()
+        )
+    return evaluate(
+        test.label,
+        contenders,
+        test.entity,
+        test.as_of,
+        capacity=capacity,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+
+
+def shuffled_customers(train: Dataset, customers: Customers, seed: int) -> Customers:
+    """As many random training rows in the customers' place: the null of the ablation.
+
+    Each stands in from the same moment on as the customer it replaces, and is a row from before
+    that moment, so that nothing but "was a customer" is lost. Customers older than every row
+    are left out.
+    """
+    order = np.argsort(train.as_of, kind="stable")
+    available = np.searchsorted(train.as_of[order], customers.known_at, side="right")
+    replaced = np.flatnonzero(available)
+    draw = np.random.default_rng(seed).random(len(replaced))
+    chosen = order[(draw * available[replaced]).astype(int)]
+    unique, place = np.unique(chosen, return_inverse=True)
+    first = np.full(len(unique), np.iinfo(np.int64).max)
+    np.minimum.at(first, place, customers.known_at[replaced])
+    rows = train.take(unique)
+    return Customers(rows.matrix, first, rows.account, rows.domain, rows.matrix.snapshots.ids)

@@ -1,0 +1,148 @@
+"""Metrics of scores and probabilities, with weights, so that a bootstrap replicate is one pass.
+
+A row of integer weight w counts as w equal rows. Ranking metrics take the expectation over the
+order of tied rows, so a constant score has lift 1 whatever the order of the table.
+"""
+
+import numpy as np
+
+LIFT_SHARES = {"lift_1pct": 0.01, "lift_5pct": 0.05, "lift_10pct": 0.10}
+CALIBRATION_BINS = 10
+_LEAST_PROBABILITY = 1e-15
+
+
+class Ranking:
+    """Rows by falling score, within groups if given; rows of equal score form one block.
+
+    Sorting happens once; every metric of a new weighting is then linear in the rows.
+    """
+
+    def __init__(self, label: np.ndarray, score: np.ndarray, group: np.ndarray | None = None):
+        group = np.zeros(len(score), np.int64) if group is None else group
+        self._rows = np.lexsort((-score, group))
+        score, group = score[self._rows], group[self._rows]
+        new_group = np.r_[True, group[1:] != group[:-1]]
+        new_block = new_group | np.r_[True, score[1:] != score[:-1]]
+        self._starts = np.flatnonzero(new_block)
+        self._group_starts = np.flatnonzero(new_group[self._starts])
+        self._label = label[self._rows].astype(np.float64)
+
+    def masses(self, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Weight of positives and of all rows, per block, shape (n_blocks,)."""
+        ordered = np.ones(len(self._rows)) if weight is None else weight[self._rows].astype(float)
+        positive = np.add.reduceat(ordered * self._label, self._starts)
+        return positive, np.add.reduceat(ordered, self._starts)
+
+    def precision_at(self, n: int, weight: np.ndarray | None = None) -> float:
+        """Mean over groups of the share of positives among the top `n` (or all if fewer)."""
+        positive, total = self.masses(weight)
+        # Groups follow each other, so one cumulative curve serves all of them.
+        reached = np.r_[0.0, np.cumsum(total)]
+        found = np.r_[0.0, np.cumsum(positive)]
+        before = reached[self._group_starts]
+        size = np.add.reduceat(total, self._group_starts)
+        taken = np.minimum(n, size)[size > 0]
+        before, found_before = before[size > 0], found[self._group_starts][size > 0]
+        hits = np.interp(before + taken, reached, found) - found_before
+        return float(np.mean(hits / taken)) if len(taken) else float("nan")
+
+
+def area_under_roc(positive: np.ndarray, total: np.ndarray) -> float:
+    """P(score of a positive > score of a negative) + half of P(equal), from blocks."""
+    negative = total - positive
+    pairs = positive.sum() * negative.sum()
+    above = np.cumsum(positive) - positive / 2
+    return float((negative * above).sum() / pairs) if pairs else float("nan")
+
+
+def average_precision(positive: np.ndarray, total: np.ndarray) -> float:
+    """Sum over blocks of (rise in recall) x (precision at the end of the block)."""
+    reached, found = np.cumsum(total), np.cumsum(positive)
+    some = reached > 0
+    if not found[-1]:
+        return float("nan")
+    return float((positive[some] * found[some] / reached[some]).sum() / found[-1])
+
+
+def lift(positive: np.ndarray, total: np.ndarray, share: float) -> float:
+    """Share of positives among the top `share` of rows, over their share among all."""
+    reached, found = np.r_[0.0, np.cumsum(total)], np.r_[0.0, np.cumsum(positive)]
+    if not found[-1]:
+        return float("nan")
+    return float(np.interp(share * reached[-1], reached, found) / (share * found[-1]))
+
+
+def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Area under the ROC curve; NaN without both classes.
+
+    >>> roc_auc(np.array([True, False, False]), np.array([1.0, 1.0, 0.0]))
+    0.75
+    """
+    return area_under_roc(*Ranking(label, score).masses(weight))
+
+
+def pr_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Average precision: the area under the precision-recall curve by steps.
+
+    A useless score has the base rate.
+
+    >>> pr_auc(np.array([True, False, False, False]), np.zeros(4))
+    0.25
+    """
+    return average_precision(*Ranking(label, score).masses(weight))
+
+
+def brier(label: np.ndarray, probability: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Mean squared gap between probability and outcome."""
+    return float(np.average((probability - label) ** 2, weights=weight))
+
+
+def log_loss(label: np.ndarray, probability: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Mean of -ln(probability given to what happened); probabilities are kept off 0 and 1."""
+    return float(np.average(row_log_loss(label, probability), weights=weight))
+
+
+def row_log_loss(label: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """-ln(probability given to what happened), per row."""
+    given = np.where(label, probability, 1 - probability)
+    return -np.log(np.clip(given, _LEAST_PROBABILITY, 1))
+
+
+class Bins:
+    """Rows by rising probability, cut into bins of equal count.
+
+    Equal probabilities never part: a block goes to the bin of its middle. Bins may be empty.
+    """
+
+    def __init__(self, label: np.ndarray, probability: np.ndarray, n_bins: int = CALIBRATION_BINS):
+        self._ranking = Ranking(label, -probability)
+        self._value = np.unique(probability)
+        self._n_bins = n_bins
+
+    def sums(self, weight: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weight, sum of probabilities and sum of outcomes of each bin, shape (n_bins,)."""
+        positive, total = self._ranking.masses(weight)
+        middle = (np.cumsum(total) - total / 2) / total.sum()
+        bin_of_block = np.minimum((middle * self._n_bins).astype(int), self._n_bins - 1)
+        parts = total, total * self._value, positive
+        counts = [np.bincount(bin_of_block, part, self._n_bins) for part in parts]
+        return counts[0], counts[1], counts[2]
+
+    def error(self, weight: np.ndarray | None = None) -> float:
+        """Expected calibration error: mean gap of predicted and observed rate over the bins."""
+        total, predicted, observed = self.sums(weight)
+        return float(np.abs(predicted - observed).sum() / total.sum())
+
+
+def calibration_error(
+    label: np.ndarray,
+    probability: np.ndarray,
+    weight: np.ndarray | None = None,
+    n_bins: int = CALIBRATION_BINS,
+) -> float:
+    """Expected calibration error over equal-count bins.
+
+    >>> calibration_error(np.array([False, True]), np.array([0.25, 0.25]))
+    0.25
+    """
+    return Bins(label, probability, n_bins).error(weight)

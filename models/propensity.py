@@ -1,0 +1,228 @@
+"""The model: similarity -> LightGBM -> calibration -> tiers. One object, one fit, one predict."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from features.definitions import Feature
+from features.errors import NotEnoughHistory, SchemaMismatch
+from features.spec import Spec
+from models import scoring
+from models.booster import BoosterSpec, fit_booster
+from models.calibration import CalibrationSpec, fit_calibration
+from models.encoding import fit_columns, values_of
+from models.reasons import Reason, reasons
+from models.scoring import ColumnError, Scorer
+from models.similarity import SimilaritySpec, Space, fit_space
+from models.tiers import LiftTiers, TierSpec, fit_tiers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from features.events import Level
+    from features.matrix import FeatureMatrix
+    from models.dataset import Customers, Dataset
+
+Result = TypeVar("Result")
+
+
+class ModelSpec(Spec):
+    """Everything that is fitted."""
+
+    similarity: SimilaritySpec = Field(default_factory=SimilaritySpec)
+    booster: BoosterSpec = Field(default_factory=BoosterSpec)
+    calibration: CalibrationSpec = Field(default_factory=CalibrationSpec)
+    tiers: TierSpec = Field(default_factory=LiftTiers)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a model was trained on: times are as_of, microseconds UTC, both ends included."""
+
+    level: "Level"
+    horizon_days: int
+    seed: int
+    train_period: tuple[int, int]
+    calibrate_period: tuple[int, int]
+    rows: int
+    positives: int
+    customers: int
+
+
+@dataclass(frozen=True)
+class PropensityModel:
+    """A fitted model; what is promoted is what scores."""
+
+    scorer: Scorer
+    features: tuple[Feature, ...]
+    training: Training
+
+    @classmethod
+    def fit(
+        cls,
+        train: "Dataset",
+        calibrate: "Dataset",
+        customers: "Customers",
+        spec: ModelSpec,
+        *,
+        horizon_days: int,
+        seed: int,
+        threads: int = 1,
+    ) -> "PropensityModel":
+        """Fit all parts: similarity and booster on `train`, calibration and tiers on later rows.
+
+        Raises
+        ------
+        NotEnoughHistory
+            When rows are immature, or conversions too few to learn or to calibrate from.
+        SchemaMismatch
+            When the three matrices have different features.
+        """
+        _check_rows(train, calibrate, customers)
+        scorer = Scorer(*_fit_scores(train, customers, spec, horizon_days, seed, threads))
+        raw = scorer.raw(values_of(calibrate.matrix, calibrate.account, calibrate.domain))
+        mapping = fit_calibration(raw, calibrate.label, calibrate.entity, spec.calibration, seed)
+        probability = scoring.calibrate(mapping, raw)
+        tiers = fit_tiers(
+            probability, calibrate.label, calibrate.entity, calibrate.as_of, spec.tiers
+        )
+        scorer = Scorer(scorer.columns, scorer.booster_text, scorer.space, mapping, tiers)
+        training = Training(
+            level=train.matrix.snapshots.level,
+            horizon_days=horizon_days,
+            seed=seed,
+            train_period=_period(train),
+            calibrate_period=_period(calibrate),
+            rows=len(train),
+            positives=int(train.label.sum()),
+            customers=len(customers),
+        )
+        return cls(scorer, train.matrix.features, training)
+
+    def predict(
+        self,
+        matrix: "FeatureMatrix",
+        account: np.ndarray | None = None,
+        domain: np.ndarray | None = None,
+    ) -> "pd.DataFrame":
+        """Columns ``raw_score`` (log-odds), ``probability``, ``pql_score``, ``tier`` per row.
+
+        Parameters
+        ----------
+        account, domain
+            Ids and e-mail domains as in `Dataset`: keep a row from meeting its own people among
+            the customers.
+
+        Raises
+        ------
+        SchemaMismatch
+            When the matrix has other columns than the model was trained on.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(_by_name(self.scorer.score, values_of(matrix, account, domain)))
+
+    def look_alikes(
+        self,
+        matrix: "FeatureMatrix",
+        account: np.ndarray | None = None,
+        domain: np.ndarray | None = None,
+        k: int = 3,
+    ) -> list[list[tuple[str, float]]]:
+        """Names and distances of each row's nearest customers; empty when too few are known."""
+        return _by_name(
+            lambda values: self.scorer.look_alikes(values, k), values_of(matrix, account, domain)
+        )
+
+    def explain(
+        self,
+        matrix: "FeatureMatrix",
+        account: np.ndarray | None = None,
+        domain: np.ndarray | None = None,
+        top: int = 3,
+    ) -> list[list[Reason]]:
+        """The `top` strongest reasons of each row, for and against, strongest first.
+
+        Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
+        """
+        values = values_of(matrix, account, domain)
+        contributions = _by_name(self.scorer.contributions, values)
+        return reasons(contributions, self.features, self.scorer.columns, values, top)
+
+    def importance(self) -> list[tuple[str, float]]:
+        """Columns with their share of the booster's total gain, largest first; zeros left out.
+
+        Gain is the training loss that splits on a column removed (Breiman et al. 1984). It says
+        what the model leans on, not what causes conversion.
+        """
+        booster = self.scorer.booster
+        gain = booster.feature_importance("gain")
+        pairs = zip(booster.feature_name(), gain / max(gain.sum(), 1e-300), strict=True)
+        return sorted(
+            ((n, float(g)) for n, g in pairs if g > 0), key=lambda pair: (-pair[1], pair[0])
+        )
+
+
+def _fit_scores(
+    train: "Dataset",
+    customers: "Customers",
+    spec: ModelSpec,
+    horizon_days: int,
+    seed: int,
+    threads: int,
+) -> tuple[list[dict], str, Space | None]:
+    """Columns, booster text and similarity space: all that makes a raw score."""
+    columns = fit_columns(train.matrix, spec.booster.min_level_rows)
+    values = values_of(train.matrix, train.account, train.domain)
+    space = fit_space(
+        train,
+        scoring.encode(columns, values),
+        customers,
+        scoring.encode(columns, values_of(customers.matrix)),
+        columns,
+        spec.similarity,
+        horizon_days=horizon_days,
+        seed=seed,
+    )
+    names, matrix = scoring.assemble(columns, space, values)
+    text = fit_booster(
+        matrix,
+        names,
+        {column["name"] for column in columns if column["dtype"] == "category"},
+        train.label,
+        train.as_of,
+        spec.booster,
+        horizon_days=horizon_days,
+        seed=seed,
+        threads=threads,
+    )
+    return columns, text, space
+
+
+def _check_rows(train: "Dataset", calibrate: "Dataset", customers: "Customers") -> None:
+    for name, rows in (("train", train), ("calibrate", calibrate)):
+        if not rows.mature.all():
+            raise NotEnoughHistory(
+                f"{int((~rows.mature).sum())} of {len(rows)} {name} rows have labels that are not "
+                "mature. Take the rows of models.splits.temporal_split."
+            )
+    for name, matrix in (("calibrate", calibrate.matrix), ("customer", customers.matrix)):
+        if matrix.features != train.matrix.features:
+            raise SchemaMismatch(
+                f"The {name} rows have other feature definitions than the training rows. Build "
+                "both from one list of definitions."
+            )
+
+
+def _period(rows: "Dataset") -> tuple[int, int]:
+    return int(rows.as_of.min()), int(rows.as_of.max())
+
+
+def _by_name(function: Callable[[dict], Result], values: dict) -> Result:
+    try:
+        return function(values)
+    except ColumnError as error:
+        raise SchemaMismatch(f"{error}\nBuild the matrix with the model's own features.") from error

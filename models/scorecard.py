@@ -1,0 +1,169 @@
+"""The baseline: points for rules in five dimensions, judged on the same rows as the model."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from features.definitions import DIMENSIONS, Dimension
+from features.spec import Spec
+from models.calibration import CalibrationSpec, fit_calibration
+from models.scoring import TIERS, calibrate
+
+if TYPE_CHECKING:
+    from features.matrix import FeatureMatrix
+    from models.dataset import Dataset
+
+_POINTS_PER_UNIT = 20.0
+"""Points that start as one unit of log-odds before the map is fitted; only its scale."""
+
+
+class Rule(Spec):
+    """Points for one fact about the row.
+
+    Exactly one condition: ``at_least`` (value >= it), ``between`` (both ends included),
+    ``equals`` or ``one_of``. A missing value never earns points. `feature` None says that the
+    data for the rule do not exist; the rule is then listed, never counted.
+    """
+
+    dimension: Dimension
+    points: int = Field(ge=-100, le=100)
+    name: str
+    feature: str | None = None
+    at_least: float | None = None
+    between: tuple[float, float] | None = None
+    equals: float | str | None = None
+    one_of: tuple[str, ...] | None = None
+    explanation: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Rule":
+        conditions = (self.at_least, self.between, self.equals, self.one_of)
+        if self.feature is not None and sum(value is not None for value in conditions) != 1:
+            raise ValueError("needs exactly one of at_least, between, equals, one_of")
+        return self
+
+    @property
+    def reads_numbers(self) -> bool:
+        return self.one_of is None and not isinstance(self.equals, str)
+
+    def fires(self, values: np.ndarray) -> np.ndarray:
+        """Where the condition holds, bool, shape (n,)."""
+        if self.at_least is not None:
+            return values >= self.at_least
+        if self.between is not None:
+            return (values >= self.between[0]) & (values <= self.between[1])
+        if self.one_of is not None:
+            return np.isin(values.astype(np.str_), self.one_of) & (values != None)  # noqa: E711
+        return np.array(values == self.equals, bool)
+
+
+class Thresholds(Spec):
+    """Points at which tiers begin: 0-50 not qualified, 51-75 warm, 76-100 hot, above critical."""
+
+    warm: float = 51
+    hot: float = 76
+    critical: float = 101
+
+    @model_validator(mode="after")
+    def _check(self) -> "Thresholds":
+        if not self.critical >= self.hot >= self.warm:
+            raise ValueError("must fall from critical over hot to warm")
+        return self
+
+
+class ScorecardSpec(Spec):
+    """Rules as data."""
+
+    rules: tuple[Rule, ...] = ()
+    thresholds: Thresholds = Field(default_factory=Thresholds)
+
+
+@dataclass(frozen=True)
+class ScorecardResult:
+    """Points of each row.
+
+    Parameters
+    ----------
+    points
+        int64, shape (n,).
+    by_dimension
+        The five dimensions in their order, int64 of shape (n,) each.
+    tier
+        object array of str, shape (n,).
+    fired
+        bool, shape (n, n_rules), in the order of the rules; all False without data.
+    without_data
+        Names of rules that could not be read.
+    """
+
+    points: np.ndarray
+    by_dimension: dict[Dimension, np.ndarray]
+    tier: np.ndarray
+    fired: np.ndarray
+    without_data: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """A scorecard, and once fitted the map from its points to probabilities."""
+
+    spec: ScorecardSpec
+    mapping: dict[str, Any] | None = None
+
+    def score(self, matrix: "FeatureMatrix") -> ScorecardResult:
+        """Points, tiers and fired rules of each row."""
+        fired = np.zeros((len(matrix), len(self.spec.rules)), bool)
+        usable = [_has_data(rule, matrix) for rule in self.spec.rules]
+        for at, rule in enumerate(self.spec.rules):
+            if usable[at] and rule.feature is not None:
+                fired[:, at] = rule.fires(matrix.column(rule.feature))
+        earned = fired * np.array([rule.points for rule in self.spec.rules], np.int64)
+        by_dimension = {
+            dimension: earned[:, [rule.dimension == dimension for rule in self.spec.rules]].sum(1)
+            for dimension in DIMENSIONS
+        }
+        points = earned.sum(axis=1)
+        limits = self.spec.thresholds
+        edges = [limits.warm, limits.hot, limits.critical]
+        return ScorecardResult(
+            points,
+            by_dimension,
+            np.array(TIERS, object)[np.searchsorted(edges, points, side="right")],
+            fired,
+            tuple(rule.name for rule, ok in zip(self.spec.rules, usable, strict=True) if not ok),
+        )
+
+    def fit(self, calibrate_on: "Dataset", spec: CalibrationSpec, seed: int) -> "Scorecard":
+        """With a non-decreasing map of points to probability, fitted on the calibrate fold.
+
+        Points are no probabilities. Brier score, log loss and calibration error compare the
+        scorecard with the model fairly only if both were mapped on the same rows: by isotonic
+        regression from `isotonic_floor` conversions on, else by a sigmoid. Ranking metrics use
+        the bare points.
+        """
+        points = self.score(calibrate_on.matrix).points
+        label, entity = calibrate_on.label, calibrate_on.entity
+        many = int(label.sum()) >= spec.isotonic_floor
+        fixed = spec.model_copy(update={"method": "isotonic" if many else "sigmoid"})
+        mapping = fit_calibration(points / _POINTS_PER_UNIT, label, entity, fixed, seed)
+        return Scorecard(self.spec, mapping)
+
+    def probability(self, points: np.ndarray) -> np.ndarray:
+        """Mapped probability of points, shape (n,).
+
+        Raises
+        ------
+        ValueError
+            When the scorecard has not been fitted.
+        """
+        if self.mapping is None:
+            raise ValueError("The scorecard has no map to probabilities; call fit() first.")
+        return calibrate(self.mapping, points / _POINTS_PER_UNIT)
+
+
+def _has_data(rule: Rule, matrix: "FeatureMatrix") -> bool:
+    dtypes = {feature.name: feature.dtype for feature in matrix.features}
+    dtype = dtypes.get(rule.feature) if rule.feature is not None else None
+    return dtype == ("number" if rule.reads_numbers else "category")

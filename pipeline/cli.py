@@ -1,0 +1,168 @@
+"""The command line: one table a person can read per verb, ``--json`` for programs, exit codes.
+
+0 done, 1 refused by a gate, 2 bad input or settings, 3 nothing to do, 75 locked by another run.
+Heavy libraries are imported inside the verbs, so that help and settings errors answer at once.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from features.errors import PQLError
+
+if TYPE_CHECKING:
+    from pipeline.settings import Run
+
+BAD_INPUT, NOTHING_TO_DO, LOCKED = 2, 3, 75
+DEMO = Path("data/demo")
+
+
+class Group(click.Group):
+    """Prints our own errors as one sentence and exits 2; anything else is a bug and shows itself."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PQLError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(BAD_INPUT)
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough.
+            sys.stderr.close()
+            ctx.exit(0)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="pql-pipeline", prog_name="pql")
+@click.option("-v", "--verbose", is_flag=True, help="Log every step with its timing.")
+def main(verbose: bool) -> None:
+    """Find product-qualified leads: who will buy, how likely, and why."""
+    level = logging.DEBUG if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+
+
+settings_option = click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Settings file. Default: ./settings.yaml, else the demo world.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+@main.command()
+@settings_option
+@json_option
+@click.option("--champion", is_flag=True, help="Make the new version the champion at once.")
+def train(path: Path | None, as_json: bool, champion: bool) -> None:
+    """Train, calibrate, judge against the scorecard, and register."""
+    from pipeline.printing import print_training
+    from pipeline.train import train as run_training
+
+    result = run_training(_run(path, as_json), _say(as_json), as_champion=champion)
+    _finish(as_json, result.as_dict(), lambda: print_training(result))
+
+
+@main.command()
+@settings_option
+@json_option
+@click.option("--as-of", help="Score as of this date (UTC midnight) or time. Default: the newest complete day.")
+@click.option("--model", default="champion", show_default=True, help="Registry alias or version number.")
+@click.option("--top", default=10, show_default=True, help="How many rows to print.")
+def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
+    """Score every eligible entity and write the list of whom to call."""
+    from pipeline.predict import predict as run_prediction
+    from pipeline.printing import print_prediction
+
+    now = datetime.now(UTC)
+    result = run_prediction(_run(path, as_json), _say(as_json), as_of=as_of, model=model, now=now)
+    _finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
+    if not len(result.scores):
+        raise click.exceptions.Exit(NOTHING_TO_DO)
+
+
+@main.command()
+@settings_option
+@json_option
+@click.option("--entity", required=True, help="Id of the account or user.")
+@click.option("--as-of", help="The instant of the score. Default: the newest complete day.")
+@click.option("--model", default="champion", show_default=True, help="Registry alias or version number.")
+def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, model: str) -> None:
+    """Walk one entity from its events to its tier."""
+    from pipeline.explain import explain as run_explanation
+    from pipeline.printing import print_explanation
+
+    result = run_explanation(_run(path, as_json), _say(True), entity=entity, as_of=as_of, model=model)
+    _finish(as_json, result.as_dict(), lambda: print_explanation(result))
+
+
+@main.command()
+@click.option("--accounts", default=6000, show_default=True, help="How many accounts sign up.")
+@click.option("--days", default=365, show_default=True, help="How many days the world runs.")
+@click.option("--seed", default=7, show_default=True, help="Another seed is another company.")
+@click.option("--out", default=DEMO, show_default=True, type=click.Path(path_type=Path), help="Folder to write.")
+def simulate(accounts: int, days: int, seed: int, out: Path) -> None:
+    """Make a product-led company with known conversion probabilities."""
+    from pipeline.demo import make_demo
+
+    make_demo(out, accounts=accounts, days=days, seed=seed, say=_say(False))
+
+
+@main.command()
+@click.option("--events", multiple=True, required=True, help="Event file or glob; repeat for more.")
+@click.option("--out", default=Path("settings.yaml"), show_default=True, type=click.Path(path_type=Path))
+@click.option("--entity", type=click.Choice(["account", "user"]), help="Default: account where events carry one.")
+@click.option("--force", is_flag=True, help="Overwrite an existing settings file.")
+def init(events: tuple[str, ...], out: Path, entity: str | None, force: bool) -> None:
+    """Look at your events and write a commented settings file."""
+    from pipeline.init import write_settings
+
+    write_settings(events, out, entity=entity, force=force, say=_say(False))
+
+
+@main.command()
+@settings_option
+@click.option("--port", default=5000, show_default=True)
+def ui(path: Path | None, port: int) -> None:
+    """Open MLflow's UI on the store of these settings."""
+    import subprocess
+
+    from pipeline.tracking import connect, tracking_uri
+
+    run = _run(path, quiet=False)
+    connect(run).search_experiments(max_results=1)  # creates the store's tables quietly
+    click.echo(f"MLflow on http://127.0.0.1:{port} (stop with Ctrl-C)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
+    command += ["--backend-store-uri", tracking_uri(run)]
+    raise click.exceptions.Exit(subprocess.call(command))
+
+
+def _run(path: Path | None, quiet: bool) -> "Run":
+    """The settings to use: the named file, ./settings.yaml, or the demo world, made on first use."""
+    from pipeline.settings import load
+
+    if path is None:
+        path = Path("settings.yaml")
+    if not path.exists() and path == Path("settings.yaml"):
+        from pipeline.demo import make_demo
+
+        path = make_demo(DEMO, say=_say(quiet))
+    return load(path)
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    """Progress lines go to stderr when stdout is for a program."""
+    return lambda text: click.echo(text, err=quiet)
+
+
+def _finish(as_json: bool, result: dict[str, Any], show: Callable[[], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(result, indent=2, default=str))
+    else:
+        show()

@@ -1,0 +1,196 @@
+"""From an imported log to the rows a model is fitted on: the same steps for training and scoring."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from features.catalogue import build_catalogue
+from features.clock import to_us
+from features.definitions import Feature
+from features.engine import build_features
+from features.errors import SettingsError
+from features.events import EventLog, Level
+from features.labels import Conversions, Labels, find_conversions, label_snapshots
+from features.matrix import FeatureMatrix, Snapshots
+from features.snapshots import calendar, eligible, own_rows
+from models.dataset import Customers, Dataset
+from pipeline.progress import Progress
+from pipeline.settings import Run, Settings
+from pipeline.tables import read_table
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Training rows and customers, with what a person wants to know about them."""
+
+    log: EventLog
+    features: tuple[Feature, ...]
+    conversions: Conversions
+    dataset: Dataset
+    customers: Customers
+
+
+def assemble(run: Run, log: EventLog, say: Say) -> Assembled:
+    """Snapshots, labels and features of a run, and every customer as it looked before it bought.
+
+    Raises
+    ------
+    SettingsError, EventLogError, NotEnoughHistory
+        With one sentence that says what is wrong and what to do.
+    """
+    settings, level = run.settings, run.settings.entity
+    conversions = find_conversions(log, level, settings.conversion)
+    features = build_catalogue(settings.features, log, level, settings.conversion.events)
+    snapshots, given = _snapshots(run, log, conversions, say)
+    labels = label_snapshots(snapshots, conversions, settings.horizon_days, log.data_end)
+    if given is not None:
+        labels = Labels(given & labels.mature, labels.mature)
+    say(
+        f"Labels: {labels.label.sum():,} of {labels.mature.sum():,} mature snapshots convert within "
+        f"{settings.horizon_days} days; {(~labels.mature).sum():,} snapshots are too recent to know"
+    )
+    matrix = compute(log, snapshots, features, settings, "Features")
+    say(f"Features: {len(features)} columns for {len(snapshots):,} snapshots")
+    dataset = Dataset(matrix, labels.label, labels.mature, *kinship(log, level, snapshots.entity))
+    return Assembled(
+        log, features, conversions, dataset, customers_of(log, level, features, conversions, settings)
+    )
+
+
+def compute(
+    log: EventLog,
+    snapshots: Snapshots,
+    features: tuple[Feature, ...],
+    settings: Settings,
+    title: str,
+) -> FeatureMatrix:
+    """`build_features` with the run's threads and a progress bar."""
+    with Progress(title) as progress:
+        return build_features(
+            log, snapshots, features, threads=settings.compute.threads, progress=progress.update
+        )
+
+
+def customers_of(
+    log: EventLog,
+    level: Level,
+    features: tuple[Feature, ...],
+    conversions: Conversions,
+    settings: Settings,
+) -> Customers:
+    """Every converted entity as it looked just before its conversion, and when that was known."""
+    entity = np.flatnonzero(conversions.occurred_at <= log.data_end)
+    rows = Snapshots.of(level, entity, conversions.occurred_at[entity], log.ids(level))
+    matrix = compute(log, rows, features, settings, "Customers")
+    account, domain = kinship(log, level, rows.entity)
+    return Customers(
+        matrix=matrix,
+        known_at=conversions.known_at[rows.entity],
+        account=account,
+        domain=domain,
+        names=display_names(log, level)[rows.entity],
+    )
+
+
+def kinship(log: EventLog, level: Level, entity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Account id and e-mail domain of entities: who must not be compared with whom."""
+    table = log.entities(level)
+    code = entity if level == "account" else table["account"].to_numpy()[entity]
+    account = np.where(code >= 0, log.ids("account")[np.maximum(code, 0)], None)
+    domain = table["domain"].to_numpy(zero_copy_only=False)[entity]
+    return account, domain
+
+
+def display_names(log: EventLog, level: Level) -> np.ndarray:
+    """What people call an entity: its latest ``name`` attribute, else its id."""
+    names = log.ids(level).copy()
+    kind = next((i for i, a in enumerate(log.attributes) if (a.of, a.name) == (level, "name")), None)
+    if kind is not None:
+        values = log.attribute_values
+        rows = values.filter(pa.compute.equal(values["attribute"], kind))
+        texts = rows["text"].to_numpy(zero_copy_only=False)
+        # Rows are in time order within an entity: the latest wins.
+        for code, text in zip(rows["code"].to_numpy(), texts, strict=True):
+            if text:
+                names[code] = text
+    return names
+
+
+def cohort_at(
+    run: Settings, log: EventLog, conversions: Conversions, as_ofs: np.ndarray
+) -> Snapshots:
+    """The cohort's eligible rows at the given times."""
+    with Progress("Cohort") as progress:
+        cohort = eligible(
+            log,
+            run.entity,
+            run.cohort,
+            as_ofs,
+            conversions,
+            threads=run.compute.threads,
+            progress=progress.update,
+        )
+    return cohort.snapshots
+
+
+def _snapshots(
+    run: Run, log: EventLog, conversions: Conversions, say: Say
+) -> tuple[Snapshots, np.ndarray | None]:
+    settings = run.settings
+    if settings.rows is not None:
+        return _own_rows(run, log, conversions, say)
+    as_ofs = calendar(log, settings.cohort.every_days)
+    with Progress("Cohort") as progress:
+        cohort = eligible(
+            log,
+            settings.entity,
+            settings.cohort,
+            as_ofs,
+            conversions,
+            threads=settings.compute.threads,
+            progress=progress.update,
+        )
+    say(
+        f"Cohort: {len(cohort.snapshots):,} snapshots of {cohort.n_entities:,} "
+        f"{settings.entity}s at {len(as_ofs)} dates; {cohort.n_converted_before:,} converted before "
+        "their first snapshot and are never asked about"
+    )
+    return cohort.snapshots, None
+
+
+def _own_rows(
+    run: Run, log: EventLog, conversions: Conversions, say: Say
+) -> tuple[Snapshots, np.ndarray | None]:
+    spec = run.settings.rows
+    assert spec is not None
+    frame = read_table(run.base / spec.file)
+    wanted = [spec.entity, spec.as_of, *([spec.label] if spec.label else [])]
+    if missing := [name for name in wanted if name not in frame.columns]:
+        raise SettingsError(
+            f"rows.file {spec.file!r} has no column {missing[0]!r}; it has {list(frame.columns)}."
+        )
+    ids = frame[spec.entity].astype(str).to_numpy(object)
+    as_of = np.array([to_us(str(value)) for value in frame[spec.as_of]], np.int64)
+    level = run.settings.entity
+    snapshots = own_rows(log, level, ids, as_of)
+    gone = conversions.converted_before(snapshots.entity, snapshots.as_of)
+    say(
+        f"Rows: {len(snapshots):,} from {spec.file!r} ({len(frame) - len(snapshots):,} repeated); "
+        f"{gone.sum():,} had converted before their as_of and are left out"
+    )
+    kept = snapshots.take(~gone)
+    if spec.label is None:
+        return kept, None
+    given = {
+        (name, when): bool(value)
+        for name, when, value in zip(ids, as_of, frame[spec.label], strict=True)
+    }
+    look = partial(given.get)
+    return kept, np.array(
+        [look((name, when)) for name, when in zip(kept.ids, kept.as_of, strict=True)], bool
+    )

@@ -1,0 +1,151 @@
+"""`explain`: one entity's way from its events to its tier."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from features.clock import DAY_US, to_text
+from features.errors import EventLogError
+from features.events import EventLog, Level
+from features.labels import NEVER_US, Conversions
+from features.matrix import Snapshots
+from features.snapshots import eligible
+from models.reasons import Reason
+from pipeline import registry
+from pipeline.dataset import compute, kinship
+from pipeline.predict import instant_of, known_conversions, load_champion
+from pipeline.settings import Run, Settings
+from pipeline.train import import_events
+
+RECENT_DAYS = 28
+MOST_REASONS = 8
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True)
+class EventCount:
+    """How often an event was known before as_of, and when last."""
+
+    event: str
+    recent: int
+    ever: int
+    days_ago: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything between one entity's events and its tier."""
+
+    entity: str
+    as_of: int
+    version: registry.Version
+    horizon_days: int
+    status: str
+    events: tuple[EventCount, ...]
+    reasons: tuple[Reason, ...]
+    look_alikes: tuple[tuple[str, float], ...]
+    raw_score: float
+    probability: float
+    pql_score: float
+    tier: str
+    cutoffs: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "entity": self.entity,
+            "as_of": to_text(self.as_of),
+            "model": self.version.name,
+            "version": self.version.number,
+            "status": self.status,
+            "events": [vars(count) for count in self.events],
+            "reasons": [vars(reason) for reason in self.reasons],
+            "look_alikes": [list(pair) for pair in self.look_alikes],
+            "raw_score": self.raw_score,
+            "probability": self.probability,
+            "pql_score": self.pql_score,
+            "tier": self.tier,
+            "cutoffs": self.cutoffs,
+        }
+
+
+def explain(
+    run: Run, say: Callable[[str], None], *, entity: str, as_of: str | None, model: str
+) -> Explanation:
+    """Score one entity and keep every step.
+
+    Raises
+    ------
+    EventLogError
+        When the entity or the date is not in the data.
+    """
+    champion = load_champion(run, model)
+    log = import_events(run, say)
+    settings, level = champion.settings, champion.settings.entity
+    code = _code(log, level, entity)
+    instant = instant_of(log, as_of)
+    row = Snapshots.of(level, np.array([code]), np.array([instant]), log.ids(level))
+    matrix = compute(log, row, champion.model.features, settings, "Features")
+    kin = kinship(log, level, row.entity)
+    scored = champion.model.predict(matrix, *kin).iloc[0]
+    return Explanation(
+        entity=entity,
+        as_of=instant,
+        version=champion.version,
+        horizon_days=settings.horizon_days,
+        status=_status(log, settings, code, instant),
+        events=_events(log, level, code, instant),
+        reasons=tuple(champion.model.explain(matrix, *kin, top=MOST_REASONS)[0]),
+        look_alikes=tuple(champion.model.look_alikes(matrix, *kin, k=NEIGHBOURS)[0]),
+        raw_score=float(scored["raw_score"]),
+        probability=float(scored["probability"]),
+        pql_score=float(scored["pql_score"]),
+        tier=str(scored["tier"]),
+        cutoffs=champion.model.scorer.tiers["cutoffs"],
+    )
+
+
+def _code(log: EventLog, level: Level, entity: str) -> int:
+    ids = log.ids(level)
+    found = np.flatnonzero(ids == entity)
+    if len(found):
+        return int(found[0])
+    from difflib import get_close_matches
+
+    near = get_close_matches(entity, ids[:20_000].tolist(), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise EventLogError(f"There is no {level} {entity!r} among the {len(ids):,} in the log.{hint}")
+
+
+def _status(log: EventLog, settings: Settings, code: int, as_of: int) -> str:
+    """Whether the entity is in the cohort at as_of, and if not, why."""
+    conversions: Conversions = known_conversions(log, settings, as_of)
+    when = int(conversions.occurred_at[code])
+    if when < NEVER_US:
+        return f"already a customer since {to_text(when)}; the score says what the model would have said"
+    rows = eligible(log, settings.entity, settings.cohort, np.array([as_of]), conversions).snapshots
+    if code in rows.entity:
+        return "eligible"
+    return (
+        "not eligible by the cohort settings (entered, active enough, old enough); "
+        "the score says what the model would say"
+    )
+
+
+def _events(log: EventLog, level: Level, code: int, as_of: int) -> tuple[EventCount, ...]:
+    """Events known before as_of by name, most recent first."""
+    shard = int(log.entities(level)["shard"][code].as_py())
+    table = log.shard(max(shard, 0), [level, "event", "at"])
+    mine = (table[level].to_numpy() == code) & (table["at"].to_numpy() < as_of)
+    event, at = table["event"].to_numpy()[mine], table["at"].to_numpy()[mine]
+    counts = [
+        EventCount(
+            event=log.event_names[name].name,
+            recent=int((at[event == name] >= as_of - RECENT_DAYS * DAY_US).sum()),
+            ever=int((event == name).sum()),
+            days_ago=float((as_of - at[event == name].max()) / DAY_US),
+        )
+        for name in np.unique(event)
+    ]
+    return tuple(sorted(counts, key=lambda count: (count.days_ago, count.event)))

@@ -1,0 +1,227 @@
+"""Raw files to the imported log: find, stage, identify, exclude, code, write."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.errors import EventLogError
+from features.events import FORMAT_VERSION, EventLog, Level
+from pipeline import (
+    import_attributes,
+    import_entities,
+    import_identity,
+    import_report,
+    import_shards,
+)
+from pipeline.import_stage import stage_files
+from pipeline.sources import quarantine, stage
+from pipeline.sources.files import find_files
+from pipeline.sources.spec import DataSpec
+from pipeline.storage import connect, new_folder, rows_of, value_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+
+
+def import_log(
+    spec: DataSpec,
+    base: Path,
+    store: Path,
+    level: Level,
+    *,
+    memory_mb: int = 2000,
+    threads: int = 2,
+    report: Report | None = None,
+) -> EventLog:
+    """The log of the files a spec names, imported once and reused from then on.
+
+    Parameters
+    ----------
+    base
+        Folder that relative paths and globs in the spec refer to.
+    store
+        Folder of imported logs; the log goes to ``store/<key>``. The key covers the spec, the
+        level, the format of logs, and path, size and change time of every input file.
+    level
+        What will be scored; decides what stays together in a shard.
+    memory_mb
+        Memory DuckDB may use, in megabytes; beyond it, it spills into `store`.
+    report
+        Receives one line per step, with counts.
+
+    Raises
+    ------
+    EventLogError
+        When files are missing, empty, unreadable or lack a column, when more than
+        ``max_bad_share`` of the rows are bad, when no event is left, or when the disk is full.
+    """
+    tell = report or log.info
+    base, store = Path(base).resolve(), Path(store).resolve()
+    files = [find_files(source.files, base) for source in spec.all_sources]
+    tables = [find_files(table.files, base) for table in spec.tables]
+    target = store / _key(spec, level, [path for group in files + tables for path in group])
+    if (target / "log.json").is_file():
+        tell(f"reusing the log imported into {target}")
+        return EventLog(target)
+    with new_folder(target) as folder:
+        _import(spec, base, files, folder, level, memory_mb, threads, tell)
+    return EventLog(target)
+
+
+def _key(spec: DataSpec, level: Level, paths: list[Path]) -> str:
+    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    told = json.dumps([spec.model_dump(mode="json"), level, FORMAT_VERSION, states], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _import(
+    spec: DataSpec,
+    base: Path,
+    files: list[list[Path]],
+    folder: Path,
+    level: Level,
+    memory_mb: int,
+    threads: int,
+    tell: Report,
+) -> None:
+    """The steps, in order; everything they leave in `folder` but the log itself is removed."""
+    import duckdb
+
+    connection = connect(folder, memory_mb, threads)
+    try:
+        originals = stage_files(connection, spec, files, folder)
+        counts = _judge_rows(connection, spec, base, sum(map(len, files)))
+        quarantine.write(connection, folder / "quarantine.parquet", originals)
+        _tell(tell, import_report.told_of_rows(counts))
+        counts |= _identify(connection, spec, level)
+        import_report.refuse_empty(counts)
+        _tell(tell, import_report.told_of_people(counts))
+        content, more = _write(connection, spec, folder, level)
+        counts |= more
+    except duckdb.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise EventLogError(f"The import stopped and left nothing behind: {reason}") from error
+    finally:
+        connection.close()
+    _write_manifest(folder, spec, content, counts)
+    _tell(tell, import_report.told_of_log(counts, level))
+    for leftover in folder.iterdir():
+        if leftover.name.startswith(("work.duckdb", "salvaged-")):
+            leftover.unlink()
+    shutil.rmtree(folder / "spill", ignore_errors=True)
+
+
+def _tell(tell: Report, lines: list[str]) -> None:
+    for line in lines:
+        tell(line)
+
+
+def _judge_rows(
+    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, base: Path, n_files: int
+) -> dict[str, Any]:
+    """Read the tables, move bad rows to the quarantine, and refuse when they are too many."""
+    n_rows = value_of(connection, "select count(*) from staged")
+    quarantine.collect(connection)
+    n_table_rows = import_attributes.read_tables(connection, spec, base)
+    quarantine.refuse_too_many(connection, n_rows + n_table_rows, spec.max_bad_share)
+    return {
+        "files": n_files,
+        "rows": n_rows,
+        "table_rows": n_table_rows,
+        "quarantined": quarantine.counts(connection),
+    }
+
+
+def _identify(
+    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: Level
+) -> dict[str, Any]:
+    """From staged rows to events of known users and accounts."""
+    duplicates = import_identity.remove_duplicates(connection, spec)
+    linked_ids = import_identity.find_links(connection, level)
+    import_identity.link_people(connection, spec, level)
+    connection.execute("drop table staged")
+    import_identity.find_memberships(connection)
+    import_identity.attribute_accounts(connection, level)
+    import_attributes.take_from_events(connection, spec)
+    import_entities.find_domains(connection)
+    import_entities.exclude(connection, spec.exclude)
+    left_out = import_report.count_left_out(connection)
+    connection.execute("drop table people")
+    return {
+        "duplicates": duplicates,
+        "left_out": left_out,
+        "linked_ids": linked_ids,
+        **import_report.count_events(connection),
+    }
+
+
+def _write(
+    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, folder: Path, level: Level
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write every file but the manifest; returns what the manifest says, and counts."""
+    import_entities.number_entities(connection)
+    import_shards.code_events(connection, spec)
+    empty = import_shards.empty_properties(connection, spec)
+    connection.execute("drop table attributed")
+    import_entities.name_account_domains(connection)
+    n_shards = import_shards.assign_shards(connection, level)
+    shards = import_shards.write_shards(connection, spec, n_shards, folder)
+    import_shards.write_entities(connection, spec, folder)
+    attributes = import_attributes.declared_attributes(spec)
+    unreadable = import_attributes.write_history(
+        connection, attributes, folder / "attributes.parquet"
+    )
+    first_at, last_at = rows_of(connection, 'select min("at"), max("at") from coded')[0]
+    events = rows_of(
+        connection, "select name, n_events, first_at, last_at from event_names order by code"
+    )
+    content = {
+        "format_version": FORMAT_VERSION,
+        "level": level,
+        "n_events": sum(shard["n_events"] for shard in shards),
+        "first_at": first_at,
+        "data_end": last_at + 1 if spec.until_us is None else spec.until_us,
+        "event_names": [
+            dict(zip(("name", "n_events", "first_at", "last_at"), row, strict=True))
+            for row in events
+        ],
+        "properties": [{"name": name, "type": kind} for name, kind in spec.properties.items()],
+        "attributes": [asdict(attribute) for attribute in attributes],
+        "shards": shards,
+    }
+    counts = {
+        "accounts": value_of(connection, "select count(*) from accounts"),
+        "users": value_of(connection, "select count(*) from users"),
+        "shards": n_shards,
+        "unreadable_attributes": unreadable,
+        "empty_properties": empty,
+    }
+    return content, counts
+
+
+def _write_manifest(
+    folder: Path, spec: DataSpec, content: dict[str, Any], counts: dict[str, Any]
+) -> None:
+    manifest = {
+        **content,
+        "fingerprint": import_shards.fingerprint_of(folder, content),
+        "counts": counts,
+        "statements": [
+            {
+                "source": f"{source.format} {', '.join(source.files)}",
+                "statements": stage.statements_of(source),
+            }
+            for source in spec.all_sources
+        ],
+    }
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    (folder / "log.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,152 @@
+"""`init`: look at event files and write the settings file that a person would have written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from features.clock import to_text
+from features.errors import SettingsError, few
+from pipeline.init_blocks import write_features, write_question
+from pipeline.init_data import write_data
+from pipeline.init_yaml import Page, shown, text
+from pipeline.profile import Profile, profile_events
+from pipeline.profile_conversion import evidence
+from pipeline.settings import parse, slug_name
+from pipeline.tables import write_atomically
+
+_MOST_PRINTED = 30
+_NO_NAMES = {"events", "event", "data", "export", "log", "logs", "part", "run"}
+_FORMATS = {"posthog": "PostHog export", "segment": "Segment calls", "generic": "event table"}
+
+
+def write_settings(
+    events: tuple[str, ...],
+    out: Path,
+    *,
+    entity: str | None,
+    force: bool,
+    say: Callable[[str], None],
+) -> Path:
+    """Profile event files and write a commented settings file to `out`.
+
+    Parameters
+    ----------
+    events
+        Paths or globs; the file names them relative to its own folder.
+    entity
+        ``account`` or ``user``; None: account where the events carry more than one.
+    say
+        Receives what was found, a line or a table at a time.
+
+    Returns
+    -------
+    Path
+        The file; it loads with `pipeline.settings.load`.
+
+    Raises
+    ------
+    SettingsError
+        When `out` exists and `force` is not set, or accounts are asked for and there are none.
+    EventLogError
+        When the files can't be read or do not look like events.
+    """
+    if out.exists() and not force:
+        raise SettingsError(f"{str(out)!r} exists; add --force to overwrite it, or give another --out.")
+    profile = profile_events(events, entity=entity)
+    content = render(profile, out.resolve().parent)
+    parse(content, str(out))
+    for line in _found(profile):
+        say(line)
+    write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
+    say(f"\nWritten: {out}. Read it, then: make train SETTINGS={out}")
+    return out
+
+
+def render(profile: Profile, folder: Path) -> str:
+    """The settings file of a profile, as text; paths are relative to `folder`."""
+    page, sizes = Page(), profile.totals
+    kinds = sorted({_FORMATS[source.spec.format] for source in profile.sources})
+    page.say(
+        0,
+        f"Settings written by `init` from {sizes.n_events:,} events ({', '.join(kinds)}),",
+        f"{_date(sizes.first_at)} to {_date(sizes.last_at)}: {len(profile.events):,} event names, "
+        f"{sizes.n_users:,} users, {sizes.n_accounts:,} accounts.",
+        f"Customers are taken to be those with {shown(profile.candidates[0].event.name)}. "
+        "Every line can be changed;",
+        "what is not named here keeps its default. Paths start at this file's folder.",
+    )
+    page.add(0, f"name: {text(_run_name(profile))}", "of the run and of its model in the registry")
+    page.add(0, "seed: 7", "same data, settings and seed: the same model, byte for byte")
+    why = "they buy together" if profile.level == "account" else "the events name no accounts"
+    if profile.level == "user" and sizes.n_accounts > 1:
+        why = "as asked for"
+    page.add(0, f"entity: {profile.level}", f"what is scored: {profile.entities}; {why}")
+    for block in (lambda: write_data(page, profile, folder), lambda: write_question(page, profile),
+                  lambda: write_features(page, profile)):  # fmt: skip
+        page.gap()
+        block()
+    page.gap()
+    page.say(
+        0,
+        "model:                           # tiers default to multiples of the base rate; or say",
+        "  tiers: {by: capacity, reps: 3, per_rep_per_week: 10}   # whom your people can call",
+    )
+    return page.content
+
+
+def _found(profile: Profile) -> list[str]:
+    """What `init` tells on the terminal."""
+    sizes, entities = profile.totals, profile.entities
+    lines = [
+        f"{sizes.n_events:,} events, {_date(sizes.first_at)} to {_date(sizes.last_at)}, "
+        f"{sizes.n_users:,} users, {sizes.n_accounts:,} accounts",
+        *_table(profile),
+    ]
+    best = profile.candidates[0]
+    for place, one in enumerate(profile.candidates[:3]):
+        if place == 0 or one.score > 0:
+            label = "or" if place else "Conversion"
+            found = evidence(one, entities, sizes.n_entities)
+            lines.append(f"{label}: {shown(one.event.name)}: {found}")
+    if not best.convincing:
+        lines.append(
+            f"PLEASE CHECK: no event looks like a purchase; {shown(best.event.name)} is only the "
+            "best guess. Set conversion.events, or add data.conversions."
+        )
+    if profile.level == "user" and sizes.n_accounts <= 1:
+        lines.append("No account was found in the events: users are scored.")
+    if sizes.n_unusable:
+        lines.append(f"{sizes.n_unusable:,} rows lack a name, a time or an id: the import will list them.")
+    if profile.until is not None:
+        lines.append(f"From {to_text(profile.until)} on the events only trickle in: cut off there.")
+    lines += [f"Note: {told}." for source in profile.sources for told in source.assumed]
+    return lines
+
+
+def _table(profile: Profile) -> list[str]:
+    head = ("event", "events", profile.entities, "first", "last")
+    rows = [
+        (shown(e.name, 40)[1:-1], f"{e.n_events:,}", f"{e.n_entities:,}", _date(e.first_at), _date(e.last_at))
+        for e in profile.events[:_MOST_PRINTED]
+    ]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column in (0, 3, 4) else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [head, *rows]
+    ]
+    more = len(profile.events) - _MOST_PRINTED
+    return [*lines, f"... and {more:,} rarer ones"] if more > 0 else lines
+
+
+def _date(us: int) -> str:
+    return to_text(us)[:10]
+
+
+def _run_name(profile: Profile) -> str:
+    """The file's name, or the folder's where the file is just called events."""
+    path = Path(profile.sources[0].spec.files[0]).absolute()
+    parts = [path.name.split(".")[0], *(parent.name for parent in path.parents)]
+    names = [slug_name(part) for part in parts if part and "*" not in part]
+    return next((name for name in names if name not in _NO_NAMES), "events")[:60].rstrip("-_")

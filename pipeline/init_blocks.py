@@ -1,0 +1,132 @@
+"""The blocks after `data:`: what is asked (conversion, cohort) and what is looked at (features)."""
+
+from features.definitions import DIMENSIONS, Dimension
+from pipeline.init_data import chosen_attributes, chosen_properties, usable_events
+from pipeline.init_yaml import Page, flow, mapping, shown, text
+from pipeline.profile import Profile
+from pipeline.profile_conversion import evidence
+from pipeline.profile_words import dimension_of, is_sign_up, words
+
+_MOST_EVENTS = 60
+_MOST_CARRIERS = 3
+_WINDOWS_DAYS = (1, 7, 14, 28, 90)
+_MEMBER_FACTS = {"role", "department", "title", "team", "function", "seniority"}
+_ATTRIBUTE_WORDS: tuple[tuple[Dimension, frozenset[str]], ...] = (
+    ("team", frozenset({"team", "members", "seats", "users"})),
+    ("upgrade", frozenset({"plan", "trial", "tier", "subscription"})),
+    ("value", frozenset({"used", "usage", "count", "storage", "files", "projects", "items"})),
+)
+_CALENDAR_DAYS = 28
+
+
+def write_question(page: Page, profile: Profile) -> None:
+    """Who is asked about, and whether they do what within how many days."""
+    best = profile.candidates[0]
+    if not best.convincing:
+        page.say(
+            0,
+            "PLEASE CHECK: NO EVENT LOOKS LIKE A PURCHASE. THE BEST GUESS STANDS BELOW; PUT THE",
+            "EVENT THAT MAKES A CUSTOMER IN ITS PLACE, OR ADD A TABLE (data.conversions).",
+        )
+    page.add(0, "conversion:", "what makes a customer")
+    page.add(1, f"events: {flow([best.event.name])}")
+    page.say(1, evidence(best, profile.entities, profile.totals.n_entities))
+    if best.consequences:
+        names = ", ".join(shown(name) for name in best.consequences)
+        page.say(
+            1,
+            f"{names}: follows by construction, so it can never be a feature.",
+            "It does no harm: whoever has converted is not asked about any more.",
+        )
+    for other in [one for one in profile.candidates[1:] if one.score > 0][:2]:
+        found = evidence(other, profile.entities, profile.totals.n_entities)
+        page.say(1, f"less likely: {shown(other.event.name)}: {found}")
+    page.gap()
+    why = "short, as the log is" if profile.horizon_days == 7 else "two weeks: time for a call"
+    page.add(0, f"horizon_days: {profile.horizon_days}", f"how far ahead is asked; {why}")
+    page.gap()
+    page.add(0, "cohort:", f"which {profile.entities} are asked about, and when")
+    page.add(1, "every_days: 7", "once a week")
+    page.add(1, f"active_within_days: {_CALENDAR_DAYS}", "four silent weeks: nobody would call")
+    if profile.entered_by:
+        page.add(
+            1,
+            f"entered_by: {flow([profile.entered_by])}",
+            "nearly everybody did this once, at the start",
+        )
+
+
+def write_features(page: Page, profile: Profile) -> None:
+    """The event catalogue by dimension, then properties and attributes."""
+    windows = [days for days in _WINDOWS_DAYS if days <= max(profile.days / 2, 7)]
+    page.add(0, "features:")
+    page.add(1, f"windows_days: [{', '.join(map(str, windows))}]", "look-backs, besides all time")
+    page.say(1, "The catalogue: which event speaks for which dimension, guessed from its words.")
+    catalogue = _catalogue(profile)
+    if not any(catalogue.values()):
+        page.add(1, "events: {}")
+    else:
+        page.add(1, "events:")
+    facts = {event.name: event for event in profile.events}
+    pages = {item.name: item for item in profile.pages}
+    for dimension, names in catalogue.items():
+        if names:
+            page.add(2, f"{dimension}:")
+        for name in names:
+            counts = f"{facts[name].n_events:,} events" if name in facts else ""
+            if name in facts:
+                counts += f", {facts[name].n_entities:,} {profile.entities}"
+            page.add(3, f"- {text(name)}", counts or f"{pages[name].n_events:,} views of pages")
+    left = len(usable_events(profile)) - _MOST_EVENTS
+    if left > 0:
+        page.say(2, f"{left:,} rarer events count in the totals only.")
+    _properties(page, profile)
+    _attributes(page, profile)
+
+
+def _catalogue(profile: Profile) -> dict[Dimension, list[str]]:
+    catalogue: dict[Dimension, list[str]] = {dimension: [] for dimension in DIMENSIONS[:4]}
+    derived = dict.fromkeys(item.name for item in profile.pages)
+    for name in dict.fromkeys([*usable_events(profile)[:_MOST_EVENTS], *derived]):
+        # Signing up creates an account, which is where it starts, not what it is good for.
+        dimension = "engagement" if is_sign_up(name) else dimension_of(name)
+        catalogue[dimension].append(name)
+    return catalogue
+
+
+def _properties(page: Page, profile: Profile) -> None:
+    usable = usable_events(profile)
+    chosen = chosen_properties(profile)
+    if chosen:
+        page.add(1, "properties:", "sums and maxima of numbers; latest and distinct categories")
+    for fact in chosen:
+        carriers = [name for name in fact.carriers if name in usable]
+        parts = {"dimension": "engagement"}
+        if len(carriers) <= _MOST_CARRIERS:
+            parts = {"dimension": str(dimension_of(carriers[0])), "events": flow(carriers)}
+        if fact.type == "number":
+            parts["statistics"] = "[sum, max]"
+        page.add(2, f"{text(fact.name)}: {mapping(parts)}")
+
+
+def _attributes(page: Page, profile: Profile) -> None:
+    chosen = [fact for fact in chosen_attributes(profile) if fact.verdict == "use"]
+    here = {
+        fact.name: str(_attribute_dimension(fact.name))
+        for fact in chosen
+        if fact.of in (profile.level, "account")
+    }
+    if here:
+        page.add(1, "attributes:", "the latest value known at each time")
+        for name, dimension in here.items():
+            page.add(2, f"{text(name)}: {dimension}")
+    members = [
+        fact.name for fact in chosen if fact.of == "user" and _MEMBER_FACTS & set(words(fact.name))
+    ]
+    if members:
+        page.add(1, f"member_attributes: {flow(members)}", "how many different ones a team has")
+
+
+def _attribute_dimension(name: str) -> Dimension:
+    found = set(words(name))
+    return next((dimension for dimension, known in _ATTRIBUTE_WORDS if known & found), "fit")

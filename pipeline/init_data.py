@@ -1,0 +1,162 @@
+"""The `data:` block: sources, properties, attributes, derived events, and what is left out."""
+
+import os
+from pathlib import Path
+
+from features.clock import to_text
+from pipeline.init_yaml import Page, flow, mapping, shown, text
+from pipeline.profile import Profile
+from pipeline.profile_sources import SourceProfile
+from pipeline.profile_values import ValueFacts, choose
+from pipeline.profile_words import DROPPED, is_internal
+from pipeline.sources.spec import GenericSource, PostHogSource
+
+_MOST_PROPERTIES = 4
+_MOST_ATTRIBUTES = 12
+
+
+def usable_events(profile: Profile) -> list[str]:
+    """Events that features may count: no bookkeeping, not the conversion nor what follows it."""
+    never = profile.after_conversion
+    return [e.name for e in profile.events if e.name not in never and not is_internal(e.name)]
+
+
+def chosen_properties(profile: Profile) -> list[ValueFacts]:
+    """The few properties that get features."""
+    return choose(profile.properties, usable_events(profile), _MOST_PROPERTIES)
+
+
+def chosen_attributes(profile: Profile) -> list[ValueFacts]:
+    """Attributes to take with their history, those that only name somebody included."""
+    good = [fact for fact in profile.attributes if fact.verdict in ("use", "declare")]
+    return good[:_MOST_ATTRIBUTES]
+
+
+def write_data(page: Page, profile: Profile, folder: Path) -> None:
+    """Write the block; paths become relative to `folder`."""
+    page.add(0, "data:")
+    page.add(1, "sources:")
+    for source in profile.sources:
+        _source(page, source, folder)
+    page.say(
+        1,
+        "tables:                          # facts kept elsewhere (CRM, billing) are added like this:",
+        "  - {of: account, files: [accounts.csv], id: account_id, time: valid_from,",
+        "     columns: {employees: number, industry: category}}",
+        "  A table without a time column must say `static: true`. Its values then count as known",
+        "  at every time: a plan or size filled in after the sale gives the sale away.",
+    )
+    _values(page, profile)
+    _attributes(page, profile)
+    _derived(page, profile)
+    dropped = [event.name for event in profile.events if event.name in DROPPED]
+    if dropped:
+        page.add(1, "drop_events:", "no use of the product; left out of every count")
+    for name in dropped:
+        page.add(2, f"- {text(name)}", DROPPED[name])
+    page.say(
+        1,
+        "exclude:                         # your own people and test accounts are no leads:",
+        "  email_domains: [your-company.com]",
+        "  properties: {is_internal: true}",
+    )
+    if profile.until is not None:
+        page.add(
+            1,
+            f'until: "{to_text(profile.until)}"',
+            "after it the events only trickle in (clock errors, a simulation running on)",
+        )
+
+
+def _source(page: Page, source: SourceProfile, folder: Path) -> None:
+    spec = source.spec
+    page.add(2, f"- format: {spec.format}")
+    page.sequence(3, "files", [relative(name, folder) for name in spec.files])
+    if isinstance(spec, PostHogSource):
+        page.add(3, f"account_group: {text(spec.account_group)}", "the group that is the account")
+        if spec.person_key:
+            page.add(3, f"person_key: {text(spec.person_key)}", "names the person on every row")
+        if spec.known_at:
+            page.add(3, f"known_at: {text(spec.known_at)}", "arrival: late events count from then on")
+    elif isinstance(spec, GenericSource):
+        page.add(3, "columns:")
+        for role, column in spec.columns.model_dump().items():
+            if column:
+                page.add(4, f"{role}: {text(column)}", _ROLES[role])
+        if spec.event:
+            page.add(3, f"event: {text(spec.event)}", "no column names the events: all are this one")
+        if source.time_kind == "naive" or spec.daily:
+            page.add(3, f"timezone: {spec.timezone}", "assumed, as the times name no zone")
+        if spec.daily:
+            page.add(3, "daily: true", "times are dates: known from the end of the day on")
+
+
+_ROLES = {
+    "event": "what happened",
+    "user": "who did it",
+    "account": "for which organisation",
+    "time": "when it happened",
+    "known_at": "when it arrived: late events are used from then on",
+    "event_id": "duplicates are removed by it",
+}
+
+
+def relative(name: str, folder: Path) -> str:
+    """A path or glob as seen from `folder`.
+
+    >>> relative("/data/in/*.csv", Path("/data/out"))
+    '../in/*.csv'
+    """
+    return os.path.relpath(name, folder)
+
+
+def _values(page: Page, profile: Profile) -> None:
+    chosen = chosen_properties(profile)
+    if chosen:
+        page.add(1, "properties:", "values that events carry, in the share of events given")
+    for fact in chosen:
+        page.add(2, f"{text(fact.name)}: {fact.type}", _carried(fact))
+    usable = set(usable_events(profile))
+    rest = [fact for fact in profile.properties if fact not in chosen]
+    more = [fact.name for fact in rest if fact.verdict == "use" and set(fact.carriers) & usable]
+    late = [fact.name for fact in rest if not set(fact.carriers) & usable]
+    # Bookkeeping of the tool is no news to anybody; what only buyers carry may be.
+    late = [name for name in late if not name.startswith("$")]
+    odd = [fact for fact in rest if fact.verdict != "use" and fact.name not in late]
+    if more:
+        page.say(1, f"also there: {_some(more)}")
+    if late:
+        page.say(1, f"only on the conversion and what follows it, so of no use: {_some(late)}")
+    if odd:
+        listed = ", ".join(f"{shown(fact.name)} ({fact.verdict})" for fact in odd[:6])
+        page.say(1, f"not taken: {listed}" + (", ..." if len(odd) > 6 else ""))
+
+
+def _attributes(page: Page, profile: Profile) -> None:
+    chosen = chosen_attributes(profile)
+    if not chosen:
+        return
+    page.add(1, "attributes:", "of accounts and users, as they were known at each time")
+    for fact in chosen:
+        value = mapping({"of": str(fact.of), "type": fact.type})
+        why = "for exclusions and for reading, never a feature" if fact.verdict == "declare" else ""
+        page.add(2, f"{text(fact.name)}: {value}", why)
+
+
+def _derived(page: Page, profile: Profile) -> None:
+    if profile.pages:
+        page.add(1, "derived_events:", "views of pages about money get a name of their own")
+    for item in profile.pages:
+        page.add(2, f"- name: {item.name}", f"{item.n_events:,} views")
+        page.add(3, f"event: {text(item.event)}")
+        page.add(3, f"where: {mapping({item.property: flow(item.paths)})}")
+
+
+def _carried(fact: ValueFacts) -> str:
+    where = ", ".join(shown(name, 30) for name in fact.carriers[:2])
+    more = f" and {len(fact.carriers) - 2} more" if len(fact.carriers) > 2 else ""
+    return f"{fact.coverage:.1%}: {where}{more}"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(shown(name, 40) for name in names[:8]) + (", ..." if len(names) > 8 else "")

@@ -1,0 +1,193 @@
+"""`predict`: score every eligible entity with a registered model and write whom to call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from features.clock import DAY_US, midnight_at_or_before, to_text, to_us
+from features.errors import EventLogError, SettingsError
+from features.events import EventLog
+from features.labels import Conversions, find_conversions
+from features.matrix import FeatureMatrix, Snapshots
+from features.snapshots import eligible
+from models.bundle import load_bundle
+from models.propensity import PropensityModel
+from pipeline import registry
+from pipeline.dataset import compute, kinship
+from pipeline.settings import Run, Settings, parse
+from pipeline.tables import write_atomically
+from pipeline.train import import_events
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Say = Callable[[str], None]
+LOOK_ALIKES = 3
+REASONS = 3
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A registered model with the settings that it was trained by."""
+
+    model: PropensityModel
+    settings: Settings
+    version: registry.Version
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The scores table of one as_of, best first, and where it was written."""
+
+    scores: "pd.DataFrame"
+    as_of: int
+    version: registry.Version
+    files: tuple[Path, ...]
+    cutoffs: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "as_of": to_text(self.as_of),
+            "model": self.version.name,
+            "version": self.version.number,
+            "rows": len(self.scores),
+            "tiers": self.scores["tier"].value_counts().to_dict(),
+            "files": [str(path) for path in self.files],
+        }
+
+
+def predict(
+    run: Run, say: Say, *, as_of: str | None, model: str, now: datetime | None
+) -> Prediction:
+    """Score the cohort of one as_of.
+
+    The cohort, the conversion and every feature are the *model's*, whatever the settings file says
+    today; only where the events come from is taken from the settings.
+
+    Parameters
+    ----------
+    as_of
+        ISO date (its midnight UTC) or time; None for the newest complete day.
+    now
+        Written as ``scored_at``; None leaves it empty.
+
+    Raises
+    ------
+    EventLogError
+        When as_of lies beyond the data.
+    """
+    champion = load_champion(run, model)
+    log = import_events(run, say)
+    instant = instant_of(log, as_of)
+    settings = champion.settings
+    conversions = known_conversions(log, settings, instant)
+    rows = eligible(
+        log,
+        settings.entity,
+        settings.cohort,
+        np.array([instant]),
+        conversions,
+        threads=settings.compute.threads,
+    ).snapshots
+    say(
+        f"Scoring {len(rows):,} {settings.entity}s as of {to_text(instant)} with "
+        f"{champion.version.name} version {champion.version.number}"
+    )
+    matrix = compute(log, rows, champion.model.features, settings, "Features")
+    scores = score(champion, log, matrix, now)
+    files = _write(run, scores, champion.version, instant) if len(scores) else ()
+    cutoffs = champion.model.scorer.tiers["cutoffs"]
+    return Prediction(scores, instant, champion.version, files, cutoffs)
+
+
+def load_champion(run: Run, model: str) -> Champion:
+    """Model and settings from the registry, checked file by file.
+
+    Raises
+    ------
+    SettingsError
+        When the model scores another level than the settings' data are sharded for.
+    """
+    version = registry.find(run, model)
+    folder = registry.fetch(run, version)
+    propensity = load_bundle(folder)
+    text = (folder / "settings.yaml").read_text(encoding="utf-8")
+    settings = parse(text, f"settings of {version.name} version {version.number}")
+    if settings.entity != run.settings.entity:
+        raise SettingsError(
+            f"The settings ask for {run.settings.entity}s, but {version.name} version "
+            f"{version.number} scores {settings.entity}s. Train again or change entity."
+        )
+    return Champion(propensity, settings, version)
+
+
+def instant_of(log: EventLog, as_of: str | None) -> int:
+    """as_of in microseconds; the newest complete day when None.
+
+    Raises
+    ------
+    EventLogError
+        When the text is no date, or the day before as_of is not in the data.
+    """
+    newest = midnight_at_or_before(log.data_end)
+    if as_of is None:
+        return newest
+    try:
+        instant = to_us(as_of)
+    except ValueError as error:
+        raise EventLogError(f"--as-of {as_of!r} is no date; write it like 2024-06-01.") from error
+    # The last event of a complete day may lie minutes before its midnight.
+    if instant > newest + DAY_US or instant <= log.first_at:
+        raise EventLogError(
+            f"--as-of {to_text(instant)} lies outside the data, which run from "
+            f"{to_text(log.first_at)} to {to_text(log.data_end)}. The newest complete day ends at "
+            f"{to_text(newest)}."
+        )
+    return instant
+
+
+def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversions:
+    """Conversions that were known before as_of: later ones do not exist for the scoring run."""
+    found = find_conversions(log, settings.entity, settings.conversion)
+    return found.known_before(as_of)
+
+
+def score(
+    champion: Champion, log: EventLog, matrix: FeatureMatrix, now: datetime | None
+) -> "pd.DataFrame":
+    """The scores table: one row per snapshot, highest probability first, ties by entity."""
+    model = champion.model
+    kin = kinship(log, matrix.snapshots.level, matrix.snapshots.entity)
+    frame = model.predict(matrix, *kin)
+    snapshots: Snapshots = matrix.snapshots
+    frame.insert(0, "entity_id", snapshots.ids.astype(str))
+    frame.insert(1, "as_of", snapshots.as_of.astype("datetime64[us]"))
+    frame.insert(2, "model_version", champion.version.number)
+    frame["reasons"] = [
+        [reason.text for reason in reasons if reason.direction == "raises"][:REASONS]
+        for reasons in model.explain(matrix, *kin, top=3 * REASONS)
+    ]
+    frame["look_alikes"] = [
+        [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
+    ]
+    frame["scored_at"] = np.datetime64(now.replace(tzinfo=None), "us") if now else None
+    order = np.lexsort((snapshots.entity, -frame["raw_score"].to_numpy()))
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def _write(
+    run: Run, scores: "pd.DataFrame", version: registry.Version, as_of: int
+) -> tuple[Path, ...]:
+    """Parquet for programs and CSV for people, each in place at once or not at all."""
+    stem = f"{version.name}-v{version.number}-{to_text(as_of).replace(':', '')}"
+    parquet, csv = (run.store / "scores" / f"{stem}{end}" for end in (".parquet", ".csv"))
+    flat = scores.assign(
+        reasons=scores["reasons"].map("; ".join), look_alikes=scores["look_alikes"].map("; ".join)
+    )
+    write_atomically(parquet, lambda path: scores.to_parquet(path, index=False))
+    write_atomically(csv, lambda path: flat.to_csv(path, index=False))
+    return parquet, csv

@@ -1,0 +1,130 @@
+"""What each verb prints: one table a person can read, then what to do next."""
+
+from typing import Any
+
+from features.clock import to_text
+from pipeline.explain import RECENT_DAYS, Explanation
+from pipeline.predict import Prediction
+from pipeline.report import similarity_verdict
+from pipeline.train import Training
+from pipeline.wording import ACTIONS, METRIC_NAMES, interval, percent, shown
+
+
+def print_training(result: Training) -> None:
+    """Folds, metrics of model and scorecard, verdict, and where everything went."""
+    evaluation = result.evaluation
+    folds = _table("fold", "from", "to", "rows", "converting", "purged")
+    for row in result.split.describe():
+        folds.add_row(
+            *(str(row[key]) for key in ("fold", "from", "to")),
+            *(f"{row[key]:,}" for key in ("rows", "positives", "purged")),
+        )
+    metrics = _table("on the test rows", "model", "scorecard", "difference", "95 % interval")
+    for metric, rows in evaluation.table.groupby("metric", sort=False):
+        model, card = rows.iloc[0], rows.iloc[1]
+        metrics.add_row(
+            METRIC_NAMES[metric],
+            shown(model["value"]),
+            shown(card["value"]),
+            shown(card["difference"]),
+            interval(card["difference_low"], card["difference_high"]),
+        )
+    _print(folds, metrics)
+    lines = [
+        f"Base rate {percent(evaluation.base_rate)}: {evaluation.positives:,} of "
+        f"{evaluation.rows:,} test rows convert. What each number means: see the report.",
+        evaluation.verdict,
+    ]
+    if result.ablation is not None:
+        lines.append(similarity_verdict(result.ablation))
+    if result.rules_without_data:
+        lines.append(
+            f"{len(result.rules_without_data)} scorecard rules have no data and never count: "
+            + ", ".join(result.rules_without_data)
+        )
+    version = result.version
+    alias = " and ".join(version.aliases)
+    lines.append(f"Registered {version.name} version {version.number} as {alias}")
+    if "champion" not in version.aliases:
+        lines.append(
+            "The champion stays what `predict` uses; to replace it: train --champion, "
+            f"to try this one: predict --model {version.number}"
+        )
+    lines.append(f"Report: {result.report}")
+    _print("\n".join(lines))
+
+
+def print_prediction(result: Prediction, top: int) -> None:
+    """How many in each tier, and the first of the call list with their reasons."""
+    scores = result.scores
+    if not len(scores):
+        _print(f"Nobody is eligible as of {to_text(result.as_of)}: nothing was written.")
+        return
+    tiers = _table("tier", "probability", "entities", "what to do")
+    edges = [*result.cutoffs.items()][::-1]
+    upper = 1.0
+    for name, cut in [*edges, ("cold", 0.0)]:
+        count = int((scores["tier"] == name).sum())
+        tiers.add_row(name, f"{percent(cut)} to {percent(upper)}", f"{count:,}", ACTIONS[name])
+        upper = cut
+    calls = _table("", "entity", "tier", "probability", "score", "why", "looks like")
+    for place, row in enumerate(scores.head(top).to_dict("records"), 1):
+        calls.add_row(
+            str(place),
+            row["entity_id"],
+            row["tier"],
+            percent(row["probability"]),
+            f"{row['pql_score']:.0f}",
+            "\n".join(row["reasons"]),
+            ", ".join(row["look_alikes"]),
+        )
+    _print(tiers, calls)
+    files = "\n".join(f"Written: {path}" for path in result.files)
+    first = scores["entity_id"].iloc[0]
+    _print(f"{files}\nWalk through one: explain --entity {first} --as-of {to_text(result.as_of)}")
+
+
+def print_explanation(result: Explanation) -> None:
+    """Events, reasons, look-alikes, then the arithmetic from raw score to tier."""
+    _print(
+        f"{result.entity} as of {to_text(result.as_of)}: {result.status}\n"
+        f"Scored by {result.version.name} version {result.version.number}"
+    )
+    events = _table("event", f"last {RECENT_DAYS} days", "ever", "days ago")
+    for count in result.events:
+        events.add_row(count.event, f"{count.recent:,}", f"{count.ever:,}", f"{count.days_ago:.1f}")
+    reasons = _table("log-odds", "because")
+    for reason in result.reasons:
+        reasons.add_row(f"{reason.contribution:+.2f}", reason.text)
+    _print(events, reasons)
+    if result.look_alikes:
+        like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
+        _print(f"Nearest customers, as they looked just before they bought: {like}")
+    cuts = ", ".join(f"{name} from {percent(cut)}" for name, cut in result.cutoffs.items())
+    _print(
+        f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
+        f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier} ({cuts})"
+    )
+
+
+def _table(*names: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numbers = {"rows", "converting", "purged", "entities", "ever", "days ago", "log-odds", "score",
+               "probability", "model", "scorecard", "difference"}  # fmt: skip
+    for name in names:
+        table.add_column(name, justify="right" if name in numbers else "left")
+    return table
+
+
+def _print(*items: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=False)
+    if not console.is_terminal:
+        # A log has no width; 80 columns would fold every table.
+        console = Console(highlight=False, markup=False, width=160)
+    for item in items:
+        console.print(item)

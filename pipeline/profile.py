@@ -1,0 +1,215 @@
+"""What a data set is: the facts behind the settings that `init` writes.
+
+The files are read once by the importer's own readers, inside DuckDB and never whole in memory:
+counts are exact; properties are judged on a bounded sample of rows of each event name, the roles of
+columns on the beginning of the files.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from features.clock import DAY_US
+from features.errors import EventLogError, SettingsError
+from features.events import Level
+from pipeline.profile_conversion import Candidate, find_conversions, find_entry
+from pipeline.profile_events import (
+    EventFacts,
+    Totals,
+    count_entities,
+    event_facts,
+    identify,
+    n_accounts,
+    thin_tail,
+    totals,
+)
+from pipeline.profile_sources import (
+    SourceProfile,
+    load_events,
+    open_sources,
+    sample_records,
+    salvage_cut_off,
+)
+from pipeline.profile_values import ValueFacts, find_attributes, find_properties
+from pipeline.profile_words import page_event
+from pipeline.sources.files import find_files
+from pipeline.storage import connect, quote_text, rows_of
+
+_MOST_PAGES = 20
+"""Addresses that one derived event lists."""
+_SHORT_DAYS = 90
+"""A shorter log gets a horizon of a week, else it leaves too few mature snapshots."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Views of pages about money, worth an event name of their own."""
+
+    name: str
+    event: str
+    property: str
+    paths: tuple[str, ...]
+    n_events: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything that the settings file says about the data."""
+
+    sources: tuple[SourceProfile, ...]
+    level: Level
+    totals: Totals
+    events: tuple[EventFacts, ...]
+    candidates: tuple[Candidate, ...]
+    entered_by: str | None
+    pages: tuple[Page, ...]
+    properties: tuple[ValueFacts, ...]
+    attributes: tuple[ValueFacts, ...]
+    until: int | None
+
+    @property
+    def entities(self) -> str:
+        return f"{self.level}s"
+
+    @property
+    def days(self) -> float:
+        """Length of the log in days, without a thin tail."""
+        return ((self.until or self.totals.last_at) - self.totals.first_at) / DAY_US
+
+    @property
+    def horizon_days(self) -> int:
+        return 14 if self.days >= _SHORT_DAYS else 7
+
+    @property
+    def after_conversion(self) -> tuple[str, ...]:
+        """The conversion and what follows from it."""
+        best = self.candidates[0]
+        return (best.event.name, *best.consequences)
+
+
+def profile_events(
+    patterns: Sequence[str], *, entity: str | None, memory_mb: int = 1000, threads: int = 2
+) -> Profile:
+    """Look at event files.
+
+    Raises
+    ------
+    EventLogError
+        When a file is missing, empty, unreadable, or holds nothing that can be told for events.
+    SettingsError
+        When `entity` is account and no event names one.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="pql-init-") as folder:
+        try:
+            return _profile(patterns, {}, Path(folder), entity, memory_mb, threads)
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            # DuckDB can't read a gzip that ends early, and says so only at its end.
+            salvaged = salvage_cut_off(find_files(patterns, Path()), Path(folder))
+            if not salvaged:
+                reason = str(error).splitlines()[0]
+                raise EventLogError(f"The files can't be read: {reason}") from error
+        return _profile(patterns, salvaged, Path(folder), entity, memory_mb, threads)
+
+
+def _profile(
+    patterns: Sequence[str],
+    salvaged: dict[Path, Path],
+    folder: Path,
+    entity: str | None,
+    memory_mb: int,
+    threads: int,
+) -> Profile:
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        connection = connect(Path(work), memory_mb, threads)
+        try:
+            return _look(connection, open_sources(connection, patterns, salvaged), entity)
+        finally:
+            connection.close()
+
+
+def _look(connection, sources: list[SourceProfile], entity: str | None) -> Profile:  # type: ignore[no-untyped-def]
+    load_events(connection, sources)
+    identify(connection)
+    level = _level(connection, entity)
+    count_entities(connection, level)
+    sizes, events = totals(connection, level), event_facts(connection)
+    if not sizes.n_entities:
+        raise EventLogError(
+            f"None of the {sizes.n_events + sizes.n_unusable} rows is an event with a name, a time "
+            f"and a {level}; look at the columns of the first file."
+        )
+    candidates = find_conversions(connection, events, sizes.n_entities)
+    best = candidates[0].event.name
+    properties, attributes = _values(connection, sources, events)
+    return Profile(
+        tuple(sources),
+        level,
+        sizes,
+        events,
+        candidates,
+        find_entry(connection, events, sizes.n_entities, best),
+        tuple(_pages(connection, sources)),
+        properties,
+        attributes,
+        thin_tail(connection),
+    )
+
+
+def _level(connection, entity: str | None) -> Level:  # type: ignore[no-untyped-def]
+    accounts = n_accounts(connection)
+    if entity == "account" and not accounts:
+        raise SettingsError(
+            "--entity account was asked for, but no event names an account; leave it out to score "
+            "users, or add a column of account ids."
+        )
+    if entity is not None:
+        return "account" if entity == "account" else "user"
+    return "account" if accounts > 1 else "user"
+
+
+def _values(connection, sources, events):  # type: ignore[no-untyped-def]
+    counts = {event.name: event.n_events for event in events}
+    properties: dict[str, ValueFacts] = {}
+    attributes: dict[str, ValueFacts] = {}
+    for number, source in enumerate(sources):
+        samples = sample_records(connection, sources, number)
+        for found, facts in (
+            (properties, find_properties(source.spec, samples, counts)),
+            (attributes, find_attributes(source.spec, samples, counts)),
+        ):
+            for fact in facts:
+                found.setdefault(fact.name, fact)
+    return tuple(properties.values()), tuple(attributes.values())
+
+
+def _pages(connection, sources: list[SourceProfile]) -> list[Page]:  # type: ignore[no-untyped-def]
+    """Pages about money under the event that views pages most, their commonest addresses."""
+    pages = {source.page for source in sources if source.page}
+    if len(pages) != 1:
+        return []
+    # The words are looked for in Python, once per address, so only addresses that can have them.
+    seen = rows_of(
+        connection,
+        """
+        select event, page, count(*) from events
+        where regexp_matches(lower(page), 'pric|plans|bill|checkout|upgrade|subscri|payment')
+        group by all order by 3 desc, 1, 2""",
+    )
+    grouped: dict[tuple[str, str], dict[str, int]] = {}
+    for event, path, n in seen:
+        name = page_event(path)
+        if name and _views(event):
+            grouped.setdefault((name, event), {})[path] = n
+    found = [
+        Page(name, event, next(iter(pages)), tuple(paths)[:_MOST_PAGES], sum(paths.values()))
+        for (name, event), paths in grouped.items()
+    ]
+    return sorted(found, key=lambda page: (-page.n_events, page.name, page.event))
+
+
+def _views(event: str) -> bool:
+    plain = event.lower().replace("_", "").replace(" ", "").removeprefix("$")
+    return plain in {"pageview", "pageviewed", "viewedpage", "page", "screen", "screenviewed"}

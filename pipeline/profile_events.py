@@ -1,0 +1,152 @@
+"""Counts over the events: names, entities, the span of time and where it ends too thinly."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from features.clock import DAY_US
+from features.events import Level
+from pipeline.storage import rows_of, value_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+_THIN = 0.05
+"""A tail whose days hold less than this share of the usual volume is cut off."""
+_THIN_DAYS = 3
+_FULL = 0.5
+"""The last day that counts holds at least this share: days that fade out are no full days."""
+_USUAL_DAYS = 28
+_BUSY = 20
+"""Events a day below which a quiet week says nothing."""
+
+
+@dataclass(frozen=True)
+class EventFacts:
+    """One event name over the whole log; times in microseconds UTC."""
+
+    name: str
+    n_events: int
+    n_entities: int
+    first_at: int
+    last_at: int
+
+    @property
+    def per_entity(self) -> float:
+        return self.n_events / self.n_entities if self.n_entities else 0.0
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The log as a whole; `n_unusable` rows would go to quarantine."""
+
+    n_events: int
+    n_unusable: int
+    n_users: int
+    n_accounts: int
+    n_entities: int
+    first_at: int
+    last_at: int
+
+
+def identify(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Table ``events`` (event, user, account, moment, page) from ``seen``.
+
+    A simpler identity than the importer's: an anonymous id belongs to the first user it is linked
+    to, an event without account to the first account of its user, whatever the time. For counts
+    that is enough; nothing here becomes a feature.
+    """
+    connection.execute("""
+        create table events as
+        with links as (
+            select link_from as visitor, arg_min(coalesce(person, visitor), moment) as person
+            from seen where usable and link_from is not null group by all),
+        people as (
+            select event, coalesce(links.person, seen.person, seen.visitor) as "user", account, moment, page
+            from seen left join links using (visitor) where usable),
+        homes as (
+            select "user", arg_min(account, moment) as home
+            from people where account is not null and "user" is not null group by all)
+        select event, "user", coalesce(account, home) as account, moment, page
+        from people left join homes using ("user")""")
+
+
+def count_entities(connection: "duckdb.DuckDBPyConnection", level: Level) -> None:
+    """Table ``firsts``: (entity, event) with its count ``n`` and ``first``, ``last`` time."""
+    connection.execute(f"""
+        create table firsts as
+        select "{level}" as entity, event, count(*) as n, min(moment) as first, max(moment) as last
+        from events where "{level}" is not null group by all""")
+
+
+def totals(connection: "duckdb.DuckDBPyConnection", level: Level) -> Totals:
+    """Sizes of the log."""
+    row = rows_of(
+        connection,
+        f"""
+        select count(*), (select count(*) from seen where not usable),
+               count(distinct "user"), count(distinct account), count(distinct "{level}"),
+               coalesce(min(moment), 0), coalesce(max(moment), 0)
+        from events""",
+    )[0]
+    return Totals(*row)
+
+
+def event_facts(connection: "duckdb.DuckDBPyConnection") -> tuple[EventFacts, ...]:
+    """Every event name, the most frequent first, ties by name."""
+    return tuple(
+        EventFacts(*row)
+        for row in rows_of(
+            connection,
+            """
+            select e.event, e.n, coalesce(f.entities, 0), e.first, e.last
+            from (select event, count(*) as n, min(moment) as first, max(moment) as last
+                  from events group by all) e
+            left join (select event, count(*) as entities from firsts group by all) f using (event)
+            order by e.n desc, e.event""",
+        )
+    )
+
+
+def n_accounts(connection: "duckdb.DuckDBPyConnection") -> int:
+    return value_of(connection, "select count(distinct account) from events")
+
+
+def thin_tail(connection: "duckdb.DuckDBPyConnection") -> int | None:
+    """Midnight from which on the log only trickles, None where it ends in full.
+
+    A last stretch of at least three days that holds on average under 5 % of the usual daily volume
+    is a clock gone wrong or a simulation that ran on: what looks like inactivity there is missing
+    data. The usual volume is the median of the 28 days before it.
+    """
+    counts = dict(
+        rows_of(connection, f"select moment // {DAY_US}, count(*) from events group by 1 order by 1")
+    )
+    return find_tail(counts)
+
+
+def find_tail(counts: dict[int, int]) -> int | None:
+    """`thin_tail` of counts by day number.
+
+    >>> busy = {day: 100 for day in range(40)}
+    >>> find_tail(busy) is None, find_tail(busy | {44: 1, 90: 2}) == 40 * DAY_US
+    (True, True)
+    """
+    middle = _median(counts.values())
+    if not counts:
+        return None
+    # A log that grows is far busier at its end than in its middle.
+    lively = max(day for day, n in counts.items() if n >= _THIN * middle)
+    usual = max(middle, _median(counts.get(lively - back, 0) for back in range(_USUAL_DAYS)))
+    full = [day for day, n in counts.items() if n >= _FULL * usual]
+    if usual < _BUSY or not full:
+        return None
+    end = max(full) + 1
+    days = max(counts) - end + 1
+    after = sum(n for day, n in counts.items() if day >= end)
+    return end * DAY_US if days >= _THIN_DAYS and after < _THIN * usual * days else None
+
+
+def _median(values: Iterable[int]) -> int:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2]

@@ -1,0 +1,247 @@
+"""What kind of files these are, and their events as one table, read by the importer's own readers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from features.definitions import slug
+from features.errors import EventLogError
+from pipeline.profile_columns import Record, TimeKind, find_arrival, find_roles, flatten, opened
+from pipeline.sources import generic, posthog, segment, times, values
+from pipeline.sources.canonical import Canonical
+from pipeline.sources.files import find_files, kind_of, salvage
+from pipeline.sources.rows import Rows, open_rows
+from pipeline.sources.spec import GenericSource, PostHogSource, SegmentSource
+from pipeline.storage import rows_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+Source = PostHogSource | SegmentSource | GenericSource
+
+_HEAD = 20_000
+"""Rows at the beginning of each layout that tell what its columns are; counts read every row."""
+_SAMPLED_BYTES = 64_000_000
+_PER_EVENT = 60
+_MOST_SAMPLED = 200
+"""For properties and traits: how much text is kept, how many rows of an event, how many events."""
+_PERSON_KEYS = ("person_id", "person_key", "person_uuid")
+_GROUPS = ("account", "company", "organization", "organisation", "workspace", "team", "customer")
+_PAGES = ("$pathname", "path", "pathname", "page_path", "page", "url", "page_url", "$current_url")
+
+
+@dataclass(frozen=True)
+class SourceProfile:
+    """One layout of files: its entry in the settings and what had to be assumed for it.
+
+    Parameters
+    ----------
+    page
+        The property that holds a page's path or address.
+    """
+
+    spec: Source
+    rows: Rows
+    time_kind: TimeKind = "zone"
+    page: str | None = None
+    assumed: tuple[str, ...] = ()
+
+    def canonical(self) -> Canonical:
+        """What the importer's reader makes of the rows."""
+        if isinstance(self.spec, PostHogSource):
+            return posthog.read(self.spec, self.rows)
+        if isinstance(self.spec, SegmentSource):
+            return segment.read(self.spec, self.rows)
+        return generic.read(self.spec, self.rows)
+
+
+def salvage_cut_off(paths: Iterable[Path], folder: Path) -> dict[Path, Path]:
+    """The whole lines of every gzip that ends early, written into `folder`: file -> its salvage.
+
+    Raises
+    ------
+    EventLogError
+        When a file is no gzip at all.
+    """
+    found = {}
+    for number, path in enumerate(paths):
+        target = folder / f"{number}-{path.name.removesuffix('.gz')}"
+        if path.suffix == ".gz" and salvage(path, target) is not None:
+            found[path] = target
+    return found
+
+
+def open_sources(
+    connection: "duckdb.DuckDBPyConnection",
+    patterns: Sequence[str],
+    salvaged: Mapping[Path, Path],
+) -> list[SourceProfile]:
+    """One source per layout of the files; `salvaged` ones are read from elsewhere.
+
+    Raises
+    ------
+    EventLogError
+        When a file is missing, empty or unreadable, or its columns do not tell what they are.
+    """
+    connection.execute(times.MACROS)
+    connection.execute(values.MACROS)
+    times.set_zone(connection, "UTC")
+    whole = {salvaged.get(path, path): path for path in find_files(patterns, Path())}
+    found = []
+    for rows in open_rows(connection, list(whole), generic.KINDS):
+        given = [whole[path] for path in rows.paths]
+        head = _records(rows, rows_of(connection, f"select {rows.raw} from {rows.base} limit {_HEAD}"))
+        if not head:
+            raise EventLogError(f"The file {given[0].name!r} holds no readable event.")
+        source = _recognise(rows, head, given[0], _spelled(patterns, given))
+        cut = sorted(path.name for path in given if path in salvaged)
+        if cut:
+            told = f"{', '.join(map(repr, cut))}: the gzip ends early; its whole lines were read"
+            source = replace(source, assumed=(*source.assumed, told))
+        found.append(source)
+    return found
+
+
+def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> None:
+    """Table ``seen``, one row per input row: source, event, visitor, person, link_from, account,
+    moment (microseconds UTC), page; ``usable`` is false where the importer would refuse the row;
+    ``raw`` is kept of about `_SAMPLED_BYTES` of rows, all of a small file."""
+    connection.execute("""
+        create table seen (
+            source integer, event varchar, visitor varchar, person varchar, link_from varchar,
+            account varchar, moment bigint, page varchar, usable boolean, raw varchar)""")
+    every = 1 + sum(_text_bytes(source.rows.paths) for source in sources) // _SAMPLED_BYTES
+    for number, source in enumerate(sources):
+        rows, canonical = source.rows, source.canonical()
+        page = canonical.property(source.page) if source.page else "null"
+        taken = f"""
+            select nullif(trim({canonical.event}), '') as event, id_of({canonical.visitor}) as visitor,
+                   id_of({canonical.person}) as person, id_of({canonical.link_from}) as link_from,
+                   id_of({canonical.account}) as account, {canonical.occurred_at} as moment,
+                   {page} as page, {rows.raw} as text
+            from {rows.relation()} where not {rows.blank}"""
+        connection.execute(f"""
+            insert into seen by name
+            select {number} as source, * exclude (text), coalesce(
+                       event is not null and length(event) <= {values.LONGEST_NAME}
+                       and not contains(event, chr(0))
+                       and (visitor is not null or account is not null)
+                       and moment between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1},
+                       false) as usable,
+                   case when hash(event, visitor, account, moment) % {every} = 0 then text end as raw
+            from ({taken})""")
+
+
+def sample_records(
+    connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile], number: int
+) -> dict[str, list[Record]]:
+    """Event name -> some of its rows in source `number`, as objects.
+
+    They are those with the smallest hashes, so that any order of rows gives the same ones.
+    """
+    found = rows_of(
+        connection,
+        f"""
+        select event, arg_min(raw, hash(raw), {_PER_EVENT}) from seen
+        where usable and raw is not null and source = {number}
+        group by event order by count(*) desc, event limit {_MOST_SAMPLED}""",
+    )
+    rows = sources[number].rows
+    return {event: _records(rows, [(text,) for text in texts]) for event, texts in found}
+
+
+def _text_bytes(paths: Iterable[Path]) -> int:
+    """Roughly the size of the rows as text: events compress well."""
+    return sum(
+        path.stat().st_size * (20 if path.suffix == ".gz" else 5 if kind_of(path) == "parquet" else 1)
+        for path in paths
+    )
+
+
+def _records(rows: Rows, texts: Iterable[tuple[str]]) -> list[Record]:
+    """Rows as objects; a row that is not JSON is left out."""
+    items: Iterable[Any] = (opened(text) for (text,) in texts if text)
+    if rows.columns is not None and not rows.line.startswith("file_row"):
+        names = list(rows.columns)
+        items = (dict(zip(names, item, strict=True)) for item in items if isinstance(item, list))
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
+    """The patterns that stand for these files only, and one by one the files that none stands for."""
+    here, out, covered = set(paths), [], set()
+    for pattern in patterns:
+        matched = set(find_files([pattern], Path()))
+        if matched <= here:
+            out.append(pattern)
+            covered |= matched
+    return (*out, *(str(path) for path in sorted(here - covered)))
+
+
+def _recognise(
+    rows: Rows, head: list[Record], path: Path, files: tuple[str, ...]
+) -> SourceProfile:
+    keys = {key for record in head for key in record}
+    kind = kind_of(path)
+    if kind in posthog.KINDS and {"event", "distinct_id", "properties", "timestamp"} <= keys:
+        return _posthog(rows, head, files)
+    ids = {"anonymousId", "userId"} & keys
+    stamps = {"messageId", "originalTimestamp", "receivedAt", "sentAt"} & keys
+    if kind in segment.KINDS and "type" in keys and ids and stamps:
+        page = _first_page(flatten(r.get("properties") or {}) for r in head)
+        return SourceProfile(SegmentSource(format="segment", files=files), rows, page=page)
+    records = [flatten(record) for record in head]
+    roles = find_roles(records, path.name)
+    fixed = None if roles.columns.event else slug(path.name.split(".")[0])
+    spec = GenericSource(
+        format="generic",
+        files=files,
+        columns=roles.columns,
+        event=fixed,
+        daily=roles.time_kind == "date",
+    )
+    assumed = list(roles.assumed)
+    if fixed:
+        assumed.append(f"{path.name!r} has no column of event names: its rows are called {fixed!r}")
+    if roles.time_kind == "naive":
+        assumed.append(f"{roles.columns.time!r} names no time zone: UTC is assumed")
+    if roles.time_kind == "date":
+        assumed.append(f"{roles.columns.time!r} holds whole days: known from the end of the day on")
+    return SourceProfile(spec, rows, roles.time_kind, _first_page(records), tuple(assumed))
+
+
+def _posthog(rows: Rows, head: list[Record], files: tuple[str, ...]) -> SourceProfile:
+    properties = [_properties(record) for record in head]
+    groups = [key for item in properties for key in _object(item.get("$groups"))]
+    groups += [str(item["$group_type"]) for item in properties if item.get("$group_type")]
+    # The order of preference, then the most used; PostHog's own first group stands for the rest.
+    ranked = sorted(
+        set(groups),
+        key=lambda key: (_GROUPS.index(key) if key in _GROUPS else 99, -groups.count(key), key),
+    )
+    top = [{key: item for key, item in record.items() if key != "properties"} for record in head]
+    people = [key for key in _PERSON_KEYS if all(record.get(key) for record in top)]
+    spec = PostHogSource(
+        format="posthog",
+        files=files,
+        account_group=ranked[0] if ranked else "account",
+        person_key=people[0] if people else None,
+        known_at=find_arrival(top, sorted({key for record in top for key in record}), "timestamp"),
+    )
+    return SourceProfile(spec, rows, page=_first_page(properties))
+
+
+def _first_page(records: Iterable[Record]) -> str | None:
+    keys = {key for record in records for key in record}
+    return next((name for name in _PAGES if name in keys), None)
+
+
+def _properties(record: Record) -> Record:
+    return _object(record.get("properties"))
+
+
+def _object(value: Any) -> Record:
+    """An object, or the one that a text holds."""
+    value = opened(value) if isinstance(value, str) else value
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,139 @@
+"""What the words in an event's name suggest: its dimension, a purchase, a bill, a sign-up, noise."""
+
+import re
+
+from features.definitions import Dimension
+
+# Beginnings of words. The first dimension that matches wins: an upgrade prompt is no report.
+_DIMENSIONS: tuple[tuple[Dimension, tuple[str, ...]], ...] = (
+    (
+        "upgrade",
+        (
+            "limit", "pricing", "upgrad", "paid", "checkout", "trial", "quota", "billing",
+            "paywall", "premium", "subscri", "plan", "plans", "invoice", "support", "sales",
+        ),
+    ),
+    (
+        "team",
+        ("invit", "member", "join", "team", "shar", "role", "collab", "workspace", "seat"),
+    ),
+    (
+        "value",
+        (
+            "complet", "creat", "export", "publish", "goal", "workflow", "report", "upload",
+            "import", "integrat", "deploy",
+        ),
+    ),
+)  # fmt: skip
+_WHOLE_WORDS = {"plan", "plans", "role", "team", "sales"}
+
+_BUYS = ("subscri", "upgrad", "convert", "conversion", "purchas", "paid", "bought", "customer")
+_MAY_BUY = ("plan", "checkout", "order", "payment", "licen", "contract", "premium", "redeem")
+_NO_SALE = (
+    "view", "visit", "click", "prompt", "abandon", "cancel", "fail", "declin", "downgrad", "churn",
+    "refund", "expir", "attempt", "tried", "limit", "open", "request", "newsletter", "email", "page",
+    "shown", "show", "feature", "survey", "remind",
+)  # fmt: skip
+_BILLS = ("invoic", "paid", "bill", "payment", "charg", "renew", "receipt")
+_SIGN_UPS = ("signup", "regist", "onboard")
+
+_KEPT_INTERNAL = {"$pageview", "$screen", "$autocapture"}
+_ACCOUNTING = "says who someone is, which is kept; nobody did anything"
+DROPPED = {
+    "$pageleave": "comes in a pair with every $pageview",
+    "$feature_flag_called": "the software asking, not the user",
+    "$web_vitals": "measurements of the browser",
+    "$$heatmap": "movements of the mouse",
+    **dict.fromkeys(
+        ("$identify", "$groupidentify", "$set", "$create_alias", "$merge_dangerously",
+         "identified", "group_joined", "aliased"),
+        _ACCOUNTING,
+    ),
+}  # fmt: skip
+"""Events that say nothing about what the user does, and why. Their identities and attributes are
+used all the same: the importer reads both before it drops an event by name."""
+
+
+def words(name: str) -> list[str]:
+    """Lower-case words of a name, in any of the usual spellings.
+
+    >>> words("planUpgraded"), words("Invited Team-Member")
+    (['plan', 'upgraded'], ['invited', 'team', 'member'])
+    """
+    return re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
+
+
+def dimension_of(name: str) -> Dimension:
+    """A guess at the dimension that an event speaks for.
+
+    >>> dimension_of("invited_team_member"), dimension_of("limit_reached"), dimension_of("zoomed")
+    ('team', 'upgrade', 'engagement')
+    """
+    for dimension, stems in _DIMENSIONS:
+        if _has(name, stems):
+            return dimension
+    return "engagement"
+
+
+def is_internal(name: str) -> bool:
+    """Bookkeeping of the analytics tool, which no feature should count.
+
+    >>> is_internal("$groupidentify"), is_internal("$pageview"), is_internal("signed_up")
+    (True, False, False)
+    """
+    return name in DROPPED or (name.startswith("$") and name not in _KEPT_INTERNAL)
+
+
+def purchase_words(name: str) -> int:
+    """3 for a name that says somebody bought, 1 for one that may, -3 for a mere step towards it.
+
+    >>> purchase_words("upgraded_plan"), purchase_words("upgrade_prompt_clicked")
+    (3, -3)
+    >>> purchase_words("subscription_started"), purchase_words("checkout_started")
+    (3, -3)
+    """
+    buys = _has(name, _BUYS)
+    begun = _has(name, ("start", "begin", "began", "trial")) and not _has(name, ("subscri", "convert"))
+    if begun or _has(name, _NO_SALE):
+        return -3
+    return 3 if buys else 1 if _has(name, _MAY_BUY) else 0
+
+
+def is_bill(name: str) -> bool:
+    """Something that customers get and others do not."""
+    return _has(name, _BILLS)
+
+
+def is_sign_up(name: str) -> bool:
+    """The event by which an entity enters.
+
+    >>> is_sign_up("signed_up"), is_sign_up("Account Created"), is_sign_up("sign_in")
+    (True, True, False)
+    """
+    found = words(name)
+    pairs = set(zip(found, found[1:], strict=False))
+    spelled = {("signed", "up"), ("sign", "up"), ("account", "created"), ("created", "account"),
+               ("user", "created"), ("workspace", "created")}  # fmt: skip
+    return bool(pairs & spelled) or _has(name, _SIGN_UPS)
+
+
+def page_event(path: str) -> str | None:
+    """What to call a view of this page, when it is one about money.
+
+    >>> page_event("/pricing/"), page_event("/account/billing"), page_event("/files/price-list.pdf")
+    ('pricing_viewed', 'billing_viewed', None)
+    """
+    steps = set(re.split(r"[/?#&=.]+", path.lower()))
+    if steps & {"pricing", "prices", "plans"}:
+        return "pricing_viewed"
+    if steps & {"billing", "checkout", "upgrade", "subscribe", "subscription", "payment"}:
+        return "billing_viewed"
+    return None
+
+
+def _has(name: str, stems: tuple[str, ...]) -> bool:
+    return any(
+        word == stem if stem in _WHOLE_WORDS else word.startswith(stem)
+        for word in words(name)
+        for stem in stems
+    )

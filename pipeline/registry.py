@@ -1,0 +1,160 @@
+"""MLflow as the registry: a bundle goes in as a pyfunc without pickle, and comes out by alias."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.definitions import Feature
+from features.errors import NotEnoughHistory
+from models import scoring
+from models.dataset import Dataset
+from models.propensity import PropensityModel
+from pipeline.settings import Run
+from pipeline.tracking import connect
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model version."""
+
+    name: str
+    number: int
+    aliases: tuple[str, ...]
+    run_id: str
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.name}/{self.number}"
+
+
+def register(
+    run: Run, bundle: Path, model: PropensityModel, rows: Dataset, verdict: str
+) -> Version:
+    """Log the bundle as a pyfunc under the active MLflow run and register it.
+
+    The first version of a name becomes the champion, later ones the challenger. `rows` give the
+    input example; `verdict` is kept as the version's description.
+    """
+    import mlflow
+
+    client = connect(run)
+    with _no_bytecode():
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"bundle": str(bundle), "scoring": scoring.__file__},
+            signature=signature(model.features),
+            input_example=pyfunc_frame(rows.take(np.arange(min(3, len(rows))))),
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
+            registered_model_name=run.model_name,
+        )
+    number = int(info.registered_model_version)
+    alias = CHALLENGER if _aliased(client, run.model_name, CHAMPION) else CHAMPION
+    client.set_registered_model_alias(run.model_name, alias, str(number))
+    client.update_model_version(run.model_name, str(number), description=verdict)
+    return Version(run.model_name, number, (alias,), info.run_id)
+
+
+def make_champion(run: Run, version: Version) -> Version:
+    """Move the champion alias to a version: what `predict` scores with from now on."""
+    client = connect(run)
+    client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
+    if _aliased(client, version.name, CHALLENGER) == version.number:
+        client.delete_registered_model_alias(version.name, CHALLENGER)
+    return Version(version.name, version.number, (CHAMPION,), version.run_id)
+
+
+def find(run: Run, alias_or_number: str = CHAMPION) -> Version:
+    """A version by alias or number.
+
+    Raises
+    ------
+    NotEnoughHistory
+        When there is no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect(run)
+    try:
+        if alias_or_number.isdigit():
+            found = client.get_model_version(run.model_name, alias_or_number)
+        else:
+            found = client.get_model_version_by_alias(run.model_name, alias_or_number)
+    except MlflowException as error:
+        raise NotEnoughHistory(
+            f"The registry has no {alias_or_number!r} of model {run.model_name!r}. "
+            "Train one first: make train, with the same settings file."
+        ) from error
+    return Version(found.name, int(found.version), tuple(found.aliases), found.run_id)
+
+
+def fetch(run: Run, version: Version) -> Path:
+    """Local folder of the version's bundle: read it with `models.bundle.load_bundle`."""
+    import mlflow
+
+    connect(run)
+    return Path(mlflow.artifacts.download_artifacts(version.uri)) / "artifacts" / "bundle"
+
+
+def pyfunc_frame(rows: Dataset) -> Any:
+    """Rows as the registered model takes them: ``as_of``, the keys, and the features by name."""
+    frame = rows.matrix.frame().drop(columns="entity_id")
+    frame["account_id"] = pd_text(rows.account)
+    frame["domain"] = pd_text(rows.domain)
+    return frame
+
+
+def pd_text(values: np.ndarray) -> Any:
+    """Texts with None for missing, which a pyfunc signature takes as an optional string."""
+    import pandas as pd
+
+    return pd.Series(values, dtype=object)
+
+
+def signature(features: tuple[Feature, ...]) -> Any:
+    """Typed inputs (every feature may be missing) and outputs."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs = [ColSpec("datetime", "as_of")]
+    inputs += [
+        ColSpec("float" if f.dtype == "number" else "string", f.name, required=False)
+        for f in features
+    ]
+    inputs += [ColSpec("string", name, required=False) for name in ("account_id", "domain")]
+    outputs = [
+        ColSpec("double", "raw_score"),
+        ColSpec("double", "probability"),
+        ColSpec("double", "pql_score"),
+        ColSpec("string", "tier"),
+    ]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+
+
+def _aliased(client: Any, name: str, alias: str) -> int | None:
+    aliases = client.get_registered_model(name).aliases
+    return int(aliases[alias]) if alias in aliases else None
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Keep a __pycache__ of the model file out of the artefact."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    variable = os.environ.get("PYTHONDONTWRITEBYTECODE")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+        if variable is None:
+            del os.environ["PYTHONDONTWRITEBYTECODE"]

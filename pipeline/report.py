@@ -1,0 +1,197 @@
+"""The evaluation as a page: tables with their definitions, pictures, and what could be wrong."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.clock import to_text
+from models.curves import ReliabilityRow
+from models.dataset import Dataset
+from models.evaluation import Evaluation
+from models.propensity import PropensityModel
+from models.scorecard import Scorecard
+from models.splits import Split
+from pipeline.dataset import Assembled
+from pipeline.plots import plot_gain, plot_reliability
+from pipeline.settings import Run
+from pipeline.tables import write_atomically
+from pipeline.wording import (
+    INTERVAL_MEANING,
+    METRIC_MEANINGS,
+    METRIC_NAMES,
+    interval,
+    percent,
+    shown,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_report(
+    folder: Path,
+    run: Run,
+    model: PropensityModel,
+    data: Assembled,
+    split: Split,
+    test: Dataset,
+    evaluation: Evaluation,
+    worth: "pd.DataFrame | None",
+    scorecard: Scorecard,
+) -> Path:
+    """Write ``report.md`` with its two pictures into `folder`; returns the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plot_reliability(evaluation.reliability, folder / "reliability.png")
+    plot_gain(evaluation.gain, folder / "gain.png")
+    sections = [
+        _opening(run, data, evaluation),
+        _metrics(evaluation),
+        "![Reliability](reliability.png)\n\n![Gain](gain.png)\n",
+        _tiers(model, evaluation),
+        _folds(split, run.settings.horizon_days),
+        _similarity(worth),
+        _scorecard(scorecard, test),
+        _cautions(data),
+        _features(model),
+    ]
+    page = folder / "report.md"
+    text = "\n".join(sections)
+    write_atomically(page, lambda path: path.write_text(text, encoding="utf-8"))
+    return page
+
+
+def _opening(run: Run, data: Assembled, evaluation: Evaluation) -> str:
+    log = data.log
+    return (
+        f"# {run.settings.name}: model against scorecard\n\n"
+        f"**{evaluation.verdict}**\n\n"
+        f"Asked: does this {run.settings.entity} convert within {run.settings.horizon_days} days of "
+        f"as_of? Judged on {evaluation.rows:,} snapshots of {evaluation.entities:,} "
+        f"{run.settings.entity}s, of which {evaluation.positives:,} convert (base rate "
+        f"{percent(evaluation.base_rate)}), all later than anything the model was fitted or "
+        f"calibrated on. With labels permuted within each date its PR-AUC falls to "
+        f"{shown(evaluation.permuted_pr_auc)}.\n\n"
+        f"Data: {log.n_events:,} events from {to_text(log.first_at)} to {to_text(log.data_end)}, "
+        f"fingerprint `{log.fingerprint[:16]}`.\n"
+    )
+
+
+def _metrics(evaluation: Evaluation) -> str:
+    table = evaluation.table
+    lines = ["## On the same test rows\n", "| metric | model | scorecard | difference | meaning |",
+             "|---|---|---|---|---|"]  # fmt: skip
+    for metric, rows in table.groupby("metric", sort=False):
+        model, card = rows.iloc[0], rows.iloc[1]
+        lines.append(
+            f"| {METRIC_NAMES[metric]} | {shown(model['value'])} ({interval(model['low'], model['high'])}) "
+            f"| {shown(card['value'])} ({interval(card['low'], card['high'])}) "
+            f"| {shown(card['difference'])} ({interval(card['difference_low'], card['difference_high'])}) "
+            f"| {METRIC_MEANINGS[metric]} |"
+        )
+    return "\n".join([*lines, "", INTERVAL_MEANING + "\n"])
+
+
+def _tiers(model: PropensityModel, evaluation: Evaluation) -> str:
+    cutoffs = model.scorer.tiers["cutoffs"]
+    text = ", ".join(f"{name} from {percent(cut)}" for name, cut in reversed(cutoffs.items()))
+    return (
+        f"## Tiers\n\nCut-offs of probability, fixed when the model was trained: {text}.\n\n"
+        + _reliability(evaluation.tiers["model"])
+    )
+
+
+def _reliability(rows: list[ReliabilityRow]) -> str:
+    lines = ["| tier | test rows | predicted | converted | 95 % interval |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row.group} | {row.rows:,} | {percent(row.predicted)} | {percent(row.observed)} "
+        f"| {percent(row.low)} to {percent(row.high)} |"
+        for row in reversed(rows)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _folds(split: Split, horizon_days: int) -> str:
+    lines = [
+        "## Folds in time\n",
+        f"Whole dates go to one fold. A row is purged when its label window ({horizon_days} days) "
+        "would reach into the next fold.\n",
+        "| fold | from | to | rows | converting | entities | purged |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['fold']} | {row['from']} | {row['to']} | {row['rows']:,} | {row['positives']:,} "
+        f"| {row['entities']:,} | {row['purged']:,} |"
+        for row in split.describe()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _similarity(worth: "pd.DataFrame | None") -> str:
+    title = "## What similarity to customers is worth\n\n"
+    if worth is None:
+        return f"{title}Not used: it is switched off, or too few customers are known.\n"
+    lines = ["| metric | with | without | with minus without | shuffled customers | with minus shuffled |",
+             "|---|---|---|---|---|---|"]  # fmt: skip
+    for metric, rows in worth.groupby("metric", sort=False):
+        if metric not in ("pr_auc", "roc_auc", "log_loss"):
+            continue
+        have, without, shuffled = (rows.iloc[i] for i in range(3))
+        cells = " | ".join(
+            f"{shown(r['value'])} | {shown(r['difference'])} ({interval(r['difference_low'], r['difference_high'])})"
+            for r in (without, shuffled)
+        )
+        lines.append(f"| {METRIC_NAMES[metric]} | {shown(have['value'])} | {cells} |")
+    return title + "\n".join(lines) + "\n\n" + similarity_verdict(worth) + "\n"
+
+
+def similarity_verdict(worth: "pd.DataFrame") -> str:
+    """One sentence on the paired PR-AUC difference between with and without similarity."""
+    row = worth[(worth["metric"] == "pr_auc") & (worth["contender"] == "without")].iloc[0]
+    evidence = (
+        f"PR-AUC {row['difference']:+.3f}, 95 % interval "
+        f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
+    )
+    if row["difference_low"] > 0:
+        return f"Similarity to customers helps ({evidence})."
+    if row["difference_high"] < 0:
+        return f"Similarity to customers hurts: switch it off ({evidence})."
+    return f"No gain from similarity to customers is shown ({evidence})."
+
+
+def _scorecard(scorecard: Scorecard, test: Dataset) -> str:
+    result = scorecard.score(test.matrix)
+    lines = ["## Scorecard rules\n", "| rule | dimension | points | earned by |", "|---|---|---|---|"]
+    for at, rule in enumerate(scorecard.spec.rules):
+        share = "no data, never counts" if rule.name in result.without_data else percent(
+            float(result.fired[:, at].mean())
+        )
+        lines.append(f"| {rule.name} | {rule.dimension} | {rule.points:+d} | {share} |")
+    if not scorecard.spec.rules:
+        lines.append("| (no rules in the settings: every row has 0 points) | | | |")
+    return "\n".join(lines) + "\n"
+
+
+def _cautions(data: Assembled) -> str:
+    static = [f"`{item.name}` of the {item.of}" for item in data.log.attributes if item.static]
+    used = {feature.property for feature in data.features if feature.statistic == "attribute"}
+    risky = [text for text, item in zip(static, [a for a in data.log.attributes if a.static], strict=True)
+             if item.name in used]  # fmt: skip
+    lines = ["## What could be wrong\n"]
+    lines.append(
+        f"- Attributes without history, taken as known at every time: {', '.join(static)}. "
+        f"Used as features: {', '.join(risky) or 'none'}. They leak if they were filled in after "
+        "the fact."
+        if static
+        else "- Every attribute has a history; none can leak by having been filled in later."
+    )
+    for source in data.log.manifest["statements"]:
+        lines.append(f"- `{source['source']}`: {' '.join(source['statements'])}")
+    return "\n".join(lines) + "\n"
+
+
+def _features(model: PropensityModel) -> str:
+    gains = model.importance()
+    lines = ["## Features that carry the model\n", "| share of gain | feature | meaning |", "|---|---|---|"]
+    meaning = {feature.name: feature.meaning for feature in model.features}
+    for name, share in gains[:20]:
+        lines.append(f"| {percent(share)} | `{name}` | {meaning.get(name, 'similarity to customers')} |")
+    return "\n".join(lines) + "\n"

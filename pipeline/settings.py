@@ -1,0 +1,230 @@
+"""One YAML file is the run: read strictly, assembled from the specs that the modules obey."""
+
+import json
+import re
+from datetime import date, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+
+from features.catalogue import FeatureSpec
+from features.errors import SettingsError, few
+from features.labels import ConversionSpec
+from features.snapshots import CohortSpec
+from features.spec import Spec
+from models.propensity import ModelSpec
+from models.scorecard import ScorecardSpec
+from models.splits import FoldSpec
+from pipeline.sources.spec import DataSpec
+
+
+class PathSpec(Spec):
+    """The ``paths:`` block; relative paths start at the settings file's folder."""
+
+    store: str = "data"
+    """Imported logs, score tables and reports."""
+
+
+class MLflowSpec(Spec):
+    """The ``mlflow:`` block. Credentials come from MLflow's environment variables only."""
+
+    tracking_uri: str | None = None
+    """None: a SQLite file in ``paths.store``."""
+    experiment: str | None = None
+    """None: the run's name."""
+
+
+class RowsSpec(Spec):
+    """A user's own table of (entity, as_of[, label]) in place of the cohort's calendar."""
+
+    file: str
+    entity: str = "entity_id"
+    as_of: str = "as_of"
+    label: str | None = None
+
+
+class EvaluationSpec(Spec):
+    """The ``evaluation:`` block: folds, bootstrap, and the accounts sales can call."""
+
+    folds: FoldSpec = FoldSpec()
+    n_bootstrap: PositiveInt = 500
+    capacity_per_week: PositiveInt = 60
+
+
+class ComputeSpec(Spec):
+    """The ``compute:`` block: what the machine may be used for. Results do not depend on it."""
+
+    memory_mb: PositiveInt = 2000
+    threads: PositiveInt = 2
+
+
+class Settings(Spec):
+    """A whole run."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)
+    seed: NonNegativeInt = 0
+    entity: Literal["account", "user"] = "account"
+    data: DataSpec
+    conversion: ConversionSpec
+    horizon_days: PositiveInt = 14
+    cohort: CohortSpec = CohortSpec()
+    rows: RowsSpec | None = None
+    features: FeatureSpec = FeatureSpec()
+    model: ModelSpec = ModelSpec()
+    scorecard: ScorecardSpec = ScorecardSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    paths: PathSpec = PathSpec()
+    mlflow: MLflowSpec = MLflowSpec()
+    compute: ComputeSpec = ComputeSpec()
+
+    @model_validator(mode="after")
+    def _cohort_and_rows_are_one_choice(self) -> "Settings":
+        if self.rows is not None and "cohort" in self.model_fields_set:
+            raise ValueError("give either cohort (a calendar) or rows (your own table), not both")
+        return self
+
+
+class Run:
+    """Settings with where they came from: what a command works with."""
+
+    def __init__(self, settings: Settings, path: Path, text: str):
+        self.settings, self.path, self.text = settings, path, text
+
+    @property
+    def base(self) -> Path:
+        """Folder that relative paths in the settings start at."""
+        return self.path.resolve().parent
+
+    @property
+    def store(self) -> Path:
+        return self.base / self.settings.paths.store
+
+    @property
+    def model_name(self) -> str:
+        """Name in the registry."""
+        return f"pql-{self.settings.name}"
+
+
+def load(path: Path) -> Run:
+    """Read a settings file.
+
+    Raises
+    ------
+    SettingsError
+        When the file can't be read, or says something unknown: with file, line and the nearest
+        valid name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SettingsError(f"Can't read the settings file {str(path)!r}: {reason}.") from error
+    return Run(parse(text, str(path)), path, text)
+
+
+def parse(text: str, source: str = "settings") -> Settings:
+    """Settings from YAML 1.2 text (`no` is a word, `012` is twelve); `source` names it in errors."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    yaml = YAML(typ="rt")
+    yaml.allow_duplicate_keys = False
+    try:
+        data = yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise SettingsError(f"{source}{line}: not valid YAML: {error.problem}.") from error
+    except YAMLError as error:
+        problem = str(error).splitlines()[0]
+        raise SettingsError(f"{source}: not valid YAML: {problem}") from error
+    if not isinstance(data, dict):
+        raise SettingsError(f"{source}: expected a mapping of settings, found {type(data).__name__}.")
+    try:
+        # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
+        return Settings.model_validate_json(json.dumps(data, default=_plain))
+    except ValidationError as error:
+        lines = [_explain(item, data, source) for item in error.errors()[:5]]
+        more = len(error.errors()) - len(lines)
+        raise SettingsError("\n".join(lines) + (f"\n... and {more} more." if more else "")) from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return str(value)
+
+
+def _explain(item: Any, data: Any, source: str) -> str:
+    """One line per mistake: file:line, the key's path, what is wrong, the nearest valid name."""
+    keys = _keys_only(item["loc"], data)
+    where = ".".join(str(part) for part in keys) or "settings"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        names = _names_at(keys[:-1])
+        near = get_close_matches(str(keys[-1]), names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {few(names, 12)}"
+        message = f"unknown setting; {hint}"
+    elif item["type"] == "missing":
+        message = "is missing and has no default"
+    elif "input" in item and not isinstance(item["input"], dict | list):
+        message = f"{message} (got {item['input']!r})"
+    return f"{source}:{_line(keys, data)}: {where}: {message}"
+
+
+def _keys_only(loc: tuple, data: Any) -> list:
+    """Drop the names of union members that pydantic puts between the keys of the file."""
+    keys: list = []
+    for part in loc:
+        inside = isinstance(data, dict) and part in data
+        within = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if inside or within:
+            data = data[part]
+            keys.append(part)
+        elif part == loc[-1]:
+            keys.append(part)
+    return keys
+
+
+def _line(keys: list, data: Any) -> int:
+    """Line of the deepest key that the file has, counted from 1."""
+    line = 1
+    for key in keys:
+        try:
+            line = data.lc.key(key)[0] + 1 if isinstance(data, dict) else data.lc.item(key)[0] + 1
+            data = data[key]
+        except (AttributeError, KeyError, IndexError, TypeError):
+            break
+    return line
+
+
+def _names_at(keys: list) -> list[str]:
+    """Names of the settings that are valid inside a block, over all members of a union."""
+    models: list[Any] = [Settings]
+    for key in keys:
+        if isinstance(key, int):
+            continue
+        inner: list[Any] = []
+        for model in models:
+            if key in model.model_fields:
+                inner += _models_in(model.model_fields[key].annotation)
+        models = inner or models
+    return [name for model in models for name in model.model_fields]
+
+
+def _models_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def slug_name(text: str) -> str:
+    """A valid run name from any text.
+
+    >>> slug_name("Acme Events (2024)")
+    'acme-events-2024'
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    return name if name[:1].isalpha() else f"run-{name}".strip("-")

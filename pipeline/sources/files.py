@@ -1,0 +1,206 @@
+"""Input files: found, told apart by extension, checked before reading, salvaged when cut off."""
+
+import csv
+import difflib
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from features.errors import EventLogError, few
+
+Kind = Literal["csv", "json", "parquet"]
+_KINDS: dict[str, Kind] = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_BLOCK = 1 << 20
+
+
+def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
+    """Files behind paths and globs, each once, sorted by path.
+
+    Raises
+    ------
+    EventLogError
+        When a path or glob matches no file.
+    """
+    found: set[Path] = set()
+    for pattern in patterns:
+        path = Path(base, pattern)
+        if path.is_file():
+            found.add(path.resolve())
+            continue
+        try:
+            # A leading slash makes a pattern absolute; glob wants it relative to its root.
+            matches = {one.resolve() for one in Path(path.anchor).glob(_below(path))}
+        except (ValueError, OSError) as error:
+            raise EventLogError(f"The file pattern {pattern!r} can't be read: {error}.") from error
+        matches = {one for one in matches if one.is_file()}
+        if not matches:
+            beside = (
+                sorted(one.name for one in path.parent.glob("*")) if path.parent.is_dir() else []
+            )
+            near = difflib.get_close_matches(path.name, beside, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise EventLogError(f"No file matches {pattern!r} in {str(base)!r}.{hint}")
+        found |= matches
+    return sorted(found)
+
+
+def _below(path: Path) -> str:
+    return str(path.absolute().relative_to(path.absolute().anchor))
+
+
+def kind_of(path: Path) -> Kind:
+    """What the extension says, with or without ``.gz``.
+
+    Raises
+    ------
+    EventLogError
+        When the extension is none we read.
+
+    Examples
+    --------
+    >>> kind_of(Path("events.jsonl.gz"))
+    'json'
+    """
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix not in _KINDS:
+        raise EventLogError(
+            f"Can't tell the format of {path.name!r}; files end in {few(_KINDS, most=9)}, "
+            "text files also with .gz."
+        )
+    return _KINDS[suffix]
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """The uncompressed bytes of a file."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def first_line(path: Path) -> str:
+    """The first line that is not blank.
+
+    Raises
+    ------
+    EventLogError
+        When the file is empty, can't be read, or is not what its extension says.
+    """
+    try:
+        with open_bytes(path) as stream:
+            # A cut-off gzip may end inside the first block: what came before still counts.
+            line = next((line for line in _lines(stream) if line.strip()), b"")
+    except OSError as error:
+        raise EventLogError(f"Can't read {path.name!r}: {error.strerror or error}.") from error
+    if not line.strip():
+        raise EventLogError(f"The file {path.name!r} is empty; remove it from the list of files.")
+    return line.decode("utf-8-sig", errors="replace").strip("\r\n")
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except (EOFError, zlib.error):
+        return
+
+
+@dataclass(frozen=True)
+class CsvLayout:
+    """What a header line tells; files of equal layout are read together."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+
+
+def csv_layout(path: Path) -> CsvLayout:
+    """Delimiter (the commonest of , ; tab |) and column names of a CSV file.
+
+    Raises
+    ------
+    EventLogError
+        When the file is empty or a column name is missing or given twice.
+    """
+    header = first_line(path)
+    delimiter = max(",;\t|", key=header.count)
+    columns = tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter)))
+    doubled = sorted({name for name in columns if columns.count(name) > 1 or not name})
+    if doubled:
+        raise EventLogError(
+            f"The header of {path.name!r} has unnamed or repeated columns: {few(doubled)}."
+        )
+    return CsvLayout(delimiter, columns)
+
+
+def check_json(path: Path) -> None:
+    """Refuse what is not one object a line before DuckDB reads all of it.
+
+    Raises
+    ------
+    EventLogError
+        When the file is empty or holds one big array.
+    """
+    if first_line(path).lstrip().startswith("["):
+        raise EventLogError(
+            f"The file {path.name!r} holds one JSON array; write one object per line (JSON lines)."
+        )
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """What could be read of a gzip that ends early."""
+
+    path: Path
+    n_lines: int
+    rest: str
+
+
+def salvage(path: Path, target: Path) -> Salvaged | None:
+    """Write the whole lines of a cut-off gzip to `target`; None when the file is sound.
+
+    Raises
+    ------
+    EventLogError
+        When the file is no gzip at all.
+    """
+    rest, n_lines, sound = b"", 0, False
+    with path.open("rb") as stream, target.open("wb") as out:
+        for block in _inflate(stream, path.name):
+            if block is None:
+                sound = True
+                break
+            whole, newline, rest = (rest + block).rpartition(b"\n")
+            n_lines += whole.count(b"\n") + len(newline)
+            out.write(whole + newline)
+    if sound:
+        target.unlink()
+        return None
+    return Salvaged(target, n_lines, rest.decode("utf-8", errors="replace"))
+
+
+def _inflate(stream: IO[bytes], name: str) -> Iterator[bytes | None]:
+    """Uncompressed blocks; None after the last when the stream ends as a gzip should."""
+    inflater = zlib.decompressobj(wbits=31)
+    fresh = True
+    while packed := stream.read(_BLOCK):
+        while packed:
+            try:
+                yield inflater.decompress(packed)
+            except zlib.error as error:
+                if fresh:
+                    raise EventLogError(f"The file {name!r} is not a gzip: {error}.") from error
+                return
+            fresh = False
+            packed = inflater.unused_data
+            if inflater.eof:  # a gzip may hold several members, one after the other
+                inflater = zlib.decompressobj(wbits=31) if packed else inflater
+    if inflater.eof:
+        yield None

@@ -1,0 +1,195 @@
+"""The `data:` block of the settings: where events come from and what is taken from them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from features.clock import to_us
+from features.errors import few
+from features.events import Level, ValueType
+from features.spec import Spec
+
+Scalar = str | int | float | bool
+Match = dict[str, Scalar | tuple[Scalar, ...]]
+"""{property: value or list of values}; values are compared as text, `true` as 'true'."""
+Files = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+def values_of(wanted: Scalar | tuple[Scalar, ...]) -> tuple[str, ...]:
+    """The texts a `Match` entry accepts.
+
+    >>> values_of((True, "1")), values_of("/pricing")
+    (('true', '1'), ('/pricing',))
+    """
+    items = wanted if isinstance(wanted, tuple) else (wanted,)
+    return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
+
+
+class PostHogSource(Spec):
+    """A PostHog export: JSON lines or Parquet, one event a row."""
+
+    format: Literal["posthog"]
+    files: Files
+    account_group: str = "account"
+    person_key: str | None = None
+    known_at: str | None = None
+    anonymous_history: Literal["link", "drop"] = "link"
+
+
+class SegmentSource(Spec):
+    """Segment-spec calls as JSON lines: track, identify, group, page, screen, alias."""
+
+    format: Literal["segment"]
+    files: Files
+    anonymous_history: Literal["link", "drop"] = "link"
+
+
+class Columns(Spec):
+    """Which column of a generic file holds what."""
+
+    event: str | None = None
+    user: str | None = None
+    account: str | None = None
+    time: str
+    known_at: str | None = None
+    event_id: str | None = None
+
+
+class GenericSource(Spec):
+    """CSV, Parquet or JSON lines with one event a row; see `Columns`."""
+
+    format: Literal["generic"]
+    files: Files
+    columns: Columns
+    event: str | None = None
+    timezone: str = "UTC"
+    daily: bool = False
+    where: Match = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "GenericSource":
+        if self.columns.user is None and self.columns.account is None:
+            raise ValueError("columns needs a user or an account column, or both")
+        if (self.event is None) == (self.columns.event is None):
+            raise ValueError("give either columns.event or one fixed event name, not both")
+        return self
+
+
+Source = Annotated[PostHogSource | SegmentSource | GenericSource, Field(discriminator="format")]
+
+
+class Table(Spec):
+    """A table of facts about accounts or users."""
+
+    of: Level
+    files: Files
+    id: str
+    time: str | None = None
+    timezone: str = "UTC"
+    static: bool = False
+    columns: dict[str, ValueType] = Field(default_factory=dict)
+    account: str | None = None
+
+    @model_validator(mode="after")
+    def _dated(self) -> "Table":
+        if self.time is None and not self.static:
+            raise ValueError(
+                "a table without a time column must say `static: true`: its values are then taken "
+                "as known at every time, which can leak the outcome"
+            )
+        if self.time is not None and self.static:
+            raise ValueError("a table with a time column is not static; drop one of the two")
+        if self.account is not None and self.of != "user":
+            raise ValueError("only a table of users can name the account of a row")
+        return self
+
+
+class Conversions(Spec):
+    """A table of conversions; its rows become events named `event`."""
+
+    files: Files
+    of: Level
+    id: str
+    time: str
+    timezone: str = "UTC"
+    daily: bool = False
+    event: str = "converted"
+
+    def as_source(self) -> GenericSource:
+        """The same table read as a source with one fixed event name."""
+        user, account = (self.id, None) if self.of == "user" else (None, self.id)
+        return GenericSource(
+            format="generic",
+            files=self.files,
+            columns=Columns(user=user, account=account, time=self.time),
+            event=self.event,
+            timezone=self.timezone,
+            daily=self.daily,
+        )
+
+
+class DeclaredAttribute(Spec):
+    """An attribute taken with its history from $set, $group_set or traits."""
+
+    of: Level
+    type: ValueType
+
+
+class DerivedEvent(Spec):
+    """Rows of `event` whose properties match get the name `name`; the first match wins."""
+
+    name: str
+    event: str
+    where: Annotated[Match, Field(min_length=1)]
+
+
+class Exclude(Spec):
+    """Test and employee traffic: left out of the log, counted."""
+
+    email_domains: tuple[str, ...] = ()
+    users: tuple[str | int, ...] = ()
+    accounts: tuple[str | int, ...] = ()
+    properties: Match = Field(default_factory=dict)
+
+
+class DataSpec(Spec):
+    """Where the events come from."""
+
+    sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    tables: tuple[Table, ...] = ()
+    conversions: Conversions | None = None
+    properties: dict[str, ValueType] = Field(default_factory=dict)
+    attributes: dict[str, DeclaredAttribute] = Field(default_factory=dict)
+    derived_events: tuple[DerivedEvent, ...] = ()
+    drop_events: tuple[str, ...] = ()
+    exclude: Exclude = Exclude()
+    until: str | None = None
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    @field_validator("until")
+    @classmethod
+    def _is_a_time(cls, until: str | None) -> str | None:
+        if until is not None:
+            datetime.fromisoformat(until)
+        return until
+
+    @model_validator(mode="after")
+    def _attributes_have_one_origin(self) -> "DataSpec":
+        named = [(one.of, name) for name, one in self.attributes.items()]
+        named += [(table.of, name) for table in self.tables for name in table.columns]
+        twice = sorted({f"{name} of {of}" for of, name in named if named.count((of, name)) > 1})
+        if twice:
+            raise ValueError(f"an attribute comes from one place only; given twice: {few(twice)}")
+        return self
+
+    @property
+    def until_us(self) -> int | None:
+        """`until` in microseconds UTC; a time without zone is UTC."""
+        return None if self.until is None else to_us(self.until)
+
+    @property
+    def all_sources(self) -> tuple[PostHogSource | SegmentSource | GenericSource, ...]:
+        """The sources, and the table of conversions read as one."""
+        extra = () if self.conversions is None else (self.conversions.as_source(),)
+        return (*self.sources, *extra)

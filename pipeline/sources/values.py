@@ -1,0 +1,21 @@
+"""Ids, numbers and e-mail domains from text, as SQL macros."""
+
+LONGEST_NAME = 500
+"""Longer ids and event names are corrupt rows, not names (characters)."""
+
+MACROS = r"""
+-- 42 in one file, "42" in another and 42.0 from a CSV with gaps are the same id.
+create macro id_of(t) as
+    nullif(regexp_replace(trim(t), '^(-?[0-9]+)\.0+$', '\1'), '');
+
+create macro double_of(t) as case t
+    when 'true' then 1.0 when 'false' then 0.0 else try_cast(t as double) end;
+
+-- + 0.0 makes one zero of -0.0 and 0.0, which sort as equals but differ in bytes.
+create macro number_of(t) as
+    case when isfinite(double_of(t)) then double_of(t) + 0.0 end;
+
+create macro domain_of(t) as
+    case when regexp_full_match(trim(t), '[^@\s]+@[^@\s]+\.[^@\s]+')
+        then lower(split_part(trim(t), '@', 2)) end;
+"""

@@ -1,0 +1,128 @@
+"""MLflow as the record of runs: where the store is, and what a training writes to it."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.dataset import Dataset
+from models.evaluation import Evaluation
+from models.splits import Split
+from pipeline.settings import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARAM_LENGTH = 500
+
+
+def tracking_uri(run: Run) -> str:
+    """The settings' store, else MLFLOW_TRACKING_URI, else a SQLite file in the run's own store."""
+    configured = run.settings.mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if configured:
+        return configured
+    run.store.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{run.store / 'mlflow.db'}"
+
+
+def connect(run: Run) -> Any:
+    """Point MLflow at the run's store and return a client; quiet about its own housekeeping."""
+    # Set before the import: MLflow reads these when it is imported.
+    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    import mlflow
+
+    for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    uri = tracking_uri(run)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    return mlflow.MlflowClient()
+
+
+@contextmanager
+def training_run(run: Run, tags: Mapping[str, str]) -> Iterator[str]:
+    """An MLflow run in the settings' experiment; yields its id. A failed training is marked so."""
+    import mlflow
+
+    client = connect(run)
+    name = run.settings.mlflow.experiment or run.settings.name
+    if client.get_experiment_by_name(name) is None:
+        local = mlflow.get_tracking_uri().startswith("sqlite:")
+        place = (run.store / "mlartifacts").resolve().as_uri() if local else None
+        client.create_experiment(name, artifact_location=place)
+    mlflow.set_experiment(name)
+    with mlflow.start_run(tags=dict(tags)) as active:
+        yield active.info.run_id
+
+
+def log_settings(run: Run) -> None:
+    """Every setting as a parameter under its dotted name, and the file itself."""
+    import mlflow
+
+    mlflow.log_params(
+        {
+            key: text[:PARAM_LENGTH]
+            for key, text in flatten(run.settings.model_dump(mode="json"))
+            if text
+        }
+    )
+    mlflow.log_text(run.text, "settings.yaml")
+
+
+def flatten(block: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted names and texts of nested settings.
+
+    >>> list(flatten({"a": {"b": 1, "c": [2, 3]}, "d": None}))
+    [('a.b', '1'), ('a.c', '[2, 3]')]
+    """
+    if isinstance(block, dict):
+        for key, value in block.items():
+            # MLflow allows fewer characters in a name than event names have.
+            name = "".join(c if c.isalnum() or c in "_-. /" else "_" for c in str(key))
+            yield from flatten(value, f"{prefix}.{name}" if prefix else name)
+    elif block is not None:
+        yield prefix, str(block)
+
+
+def log_evaluation(evaluation: Evaluation, worth: "pd.DataFrame | None", split: Split) -> None:
+    """Metrics with their intervals, under names that sort together in MLflow's UI."""
+    import mlflow
+
+    metrics = {"base_rate": evaluation.base_rate, "permuted_pr_auc": evaluation.permuted_pr_auc}
+    tables = [("", evaluation.table)] + ([] if worth is None else [("similarity_", worth)])
+    for prefix, table in tables:
+        for row in table.to_dict("records"):
+            key = f"{prefix}{row['metric']}.{row['contender'].replace(' ', '_')}"
+            for suffix in ("", "low", "high", "difference", "difference_low", "difference_high"):
+                value = row[suffix or "value"]
+                if value == value:
+                    metrics[f"{key}.{suffix}" if suffix else key] = float(value)
+    for fold in split.folds:
+        metrics |= {f"{fold.name}.rows": fold.rows, f"{fold.name}.positives": fold.positives}
+    mlflow.log_metrics(metrics)
+
+
+def log_rows(name: str, rows: Dataset, source: Path, horizon_days: int) -> None:
+    """Record which rows a step used: schema, size and digest, through MLflow's data API."""
+    import mlflow
+
+    frame = rows.matrix.frame()
+    target = f"converts_within_{horizon_days}d"
+    frame[target] = rows.label
+    with warnings.catch_warnings():
+        # MLflow registers two equal readers for local files, then warns that it has a choice.
+        warnings.filterwarnings("ignore", message="The specified dataset source can be interpreted")
+        dataset = mlflow.data.from_pandas(frame, source=str(source), name=name, targets=target)
+    mlflow.log_input(dataset, context=name)
+
+
+def log_folder(folder: Path, name: str) -> None:
+    """Every file of a folder as artefacts under `name`."""
+    import mlflow
+
+    mlflow.log_artifacts(str(folder), artifact_path=name)

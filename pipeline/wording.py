@@ -1,0 +1,67 @@
+"""What every shown number means, in one line each, and how it is written."""
+
+METRIC_NAMES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "lift_1pct": "lift at 1 %",
+    "lift_5pct": "lift at 5 %",
+    "lift_10pct": "lift at 10 %",
+    "precision_at_capacity": "precision at capacity",
+    "brier": "Brier score",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "calibration_in_the_large": "calibration in the large",
+}
+LOWER_IS_BETTER = {"brier", "log_loss", "calibration_error"}
+
+METRIC_MEANINGS = {
+    "roc_auc": "chance that a converter is ranked above a non-converter (0.5 is guessing)",
+    "pr_auc": "mean precision over all call-list lengths (the base rate is guessing)",
+    "lift_1pct": "conversions in the top 1 % of rows, as a multiple of the base rate",
+    "lift_5pct": "conversions in the top 5 % of rows, as a multiple of the base rate",
+    "lift_10pct": "conversions in the top 10 % of rows, as a multiple of the base rate",
+    "precision_at_capacity": "share that converts among the best rows of each date, as many as "
+    "sales can work (evaluation.capacity_per_week)",
+    "brier": "mean squared gap between probability and outcome (lower is better)",
+    "log_loss": "mean surprise at the outcome (lower is better)",
+    "calibration_error": "mean gap between predicted and observed rate over bins of equal size "
+    "(lower is better)",
+    "calibration_in_the_large": "mean probability minus base rate (0 is best)",
+}
+
+INTERVAL_MEANING = (
+    "Ranges are 95 % bootstrap intervals over entities: what another sample of accounts or users "
+    "could have given. A difference counts as shown when its range leaves out 0."
+)
+
+ACTIONS = {
+    "critical": "contact at once",
+    "hot": "personal outreach within 24 h",
+    "warm": "light touch, automated nurture",
+    "cold": "long-term nurture",
+}
+
+
+def shown(value: float) -> str:
+    """Three decimals, or two significant digits for small numbers.
+
+    >>> shown(0.12345), shown(0.00123), shown(7.0)
+    ('0.123', '0.0012', '7.000')
+    """
+    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+
+
+def interval(low: float, high: float) -> str:
+    """
+    >>> interval(0.1, 0.25)
+    '0.100 to 0.250'
+    """
+    return f"{shown(low)} to {shown(high)}"
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.1234), percent(0.001)
+    ('12.3 %', '0.1 %')
+    """
+    return f"{100 * share:.1f} %"

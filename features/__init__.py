@@ -1,1 +1,1 @@
-"""Everything that (events, snapshots) alone determine. Nothing here is fitted, random or asks the clock."""
+"""What (events, snapshots) alone determine: nothing fitted or random, and no clock."""

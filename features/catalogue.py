@@ -1,6 +1,7 @@
-"""From the settings' event catalogue to the list of feature definitions, and from names to words."""
+"""From the settings' event catalogue to the list of feature definitions."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,11 +13,23 @@ from features.definitions import DIMENSIONS, Dimension, Feature, Scope, Statisti
 from features.errors import SettingsError, few
 from features.events import Attribute, EventLog, Level, ValueType
 from features.spec import Spec
+from features.wording import UNITS, meaning
 
 EventStatistic = Literal[
     "count", "active_days", "members", "trend", "days_since_last", "days_since_first"
 ]
 NumberStatistic = Literal["sum", "mean", "max", "last"]
+
+
+_OF_ALL_EVENTS: tuple[Statistic, ...] = (
+    "count",
+    "active_days",
+    "breadth",
+    "sessions",
+    "session_minutes",
+)
+_OF_DIMENSIONS: tuple[Statistic, ...] = ("count", "active_days")
+_RECENCY: tuple[Statistic, ...] = ("days_since_last", "days_since_first")
 
 
 class DimensionEvents(Spec):
@@ -85,7 +98,8 @@ def build_catalogue(
     """
     _check_names(spec, log)
     out: list[Feature] = []
-    for scope in ("entity", "account") if level == "user" else ("entity",):
+    scopes: tuple[Scope, ...] = ("entity", "account") if level == "user" else ("entity",)
+    for scope in scopes:
         out += _totals(spec, scope, level)
         for name, group in sorted(spec.groups.items()):
             members = level == "account" or scope == "account"
@@ -95,12 +109,10 @@ def build_catalogue(
     for name, item in sorted(spec.properties.items()):
         type_ = next(p.type for p in log.properties if p.name == name)
         out += _for_property(spec, name, item, type_)
-    scope: Scope = "entity" if level == "account" else "account"
+    team: Scope = "entity" if level == "account" else "account"
     for name in spec.member_attributes:
         for days in (28, None):
-            out.append(
-                _feature("distinct", "team", scope, f"member_{name}", (), days, name, "user")
-            )
+            out.append(_feature("distinct", "team", team, f"member_{name}", (), days, name, "user"))
     for name, dimension in spec.attributes.items():
         known = {(item.of, item.name): item for item in log.attributes}
         attribute = known.get((level, name)) or known.get(("account", name))
@@ -111,26 +123,24 @@ def build_catalogue(
 
 def _totals(spec: FeatureSpec, scope: Scope, level: Level) -> list[Feature]:
     out = []
-    for statistic in ("count", "active_days", "breadth", "sessions", "session_minutes"):
+    for statistic in _OF_ALL_EVENTS:
         for days in _windows(spec):
             out.append(_feature(statistic, "engagement", scope, "any_event", (), days))
     if level == "account" or scope == "account":
-        out += [_feature("members", "team", scope, "active", (), days) for days in _windows(spec)]
+        out += [_feature("members", "team", scope, "any_event", (), d) for d in _windows(spec)]
     for days in spec.trend_days:
         out.append(_feature("trend", "engagement", scope, "any_event", (), days))
-    for statistic in ("days_since_last", "days_since_first"):
+    for statistic in _RECENCY:
         out.append(_feature(statistic, "engagement", scope, "any_event", (), None))
     if spec.events:
         for dimension in DIMENSIONS[:4]:
             events = getattr(spec.events, dimension)
             if len(events) > 1:
                 subject = f"any_{dimension}"
-                for statistic in ("count", "active_days"):
+                for statistic in _OF_DIMENSIONS:
                     for days in _windows(spec):
                         out.append(_feature(statistic, dimension, scope, subject, events, days))
-                out.append(
-                    _feature("days_since_last", dimension, scope, subject, events, None)
-                )
+                out.append(_feature("days_since_last", dimension, scope, subject, events, None))
     return out
 
 
@@ -149,7 +159,7 @@ def _for_events(
         windows: Sequence[int | None] = _windows(spec)
         if statistic == "trend":
             windows = spec.trend_days
-        elif statistic in ("days_since_last", "days_since_first"):
+        elif statistic in _RECENCY:
             windows = (None,)
         out += [_feature(statistic, dimension, scope, subject, events, d) for d in windows]
     return out
@@ -185,39 +195,9 @@ def _for_attribute(attribute: Attribute, dimension: Dimension) -> Feature:
         scope="entity",
         dtype="number" if attribute.type == "number" else "category",
         unit="as given" if attribute.type == "number" else "category",
-        meaning=f"{attribute.name} of the {attribute.of}, the latest value known",
+        meaning=meaning("attribute", "", None, attribute.name, "entity", attribute.of),
         source=attribute.of,
     )
-
-
-UNITS: dict[str, str] = {
-    "count": "events",
-    "active_days": "days",
-    "members": "users",
-    "breadth": "event names",
-    "distinct": "values",
-    "trend": "-1 to 1",
-    "days_since_last": "days",
-    "days_since_first": "days",
-    "sessions": "sessions",
-    "session_minutes": "minutes",
-}
-_WORDS: dict[str, str] = {
-    "count": "number of {what}",
-    "active_days": "days with {what}",
-    "members": "users with {what}",
-    "breadth": "different things done",
-    "distinct": "different values of {property}",
-    "trend": "growth of {what} against the {days} days before",
-    "days_since_last": "days since the latest {what}",
-    "days_since_first": "days since the first {what}",
-    "sum": "sum of {property} over {what}",
-    "mean": "mean {property} of {what}",
-    "max": "largest {property} of {what}",
-    "last": "latest {property} of {what}",
-    "sessions": "sessions (begun after a pause of 30 minutes)",
-    "session_minutes": "minutes per session",
-}
 
 
 def _feature(
@@ -231,14 +211,11 @@ def _feature(
     source: Literal["event", "user", "account"] = "event",
 ) -> Feature:
     window = f"{days}d" if days else "life"
-    recency = statistic in ("days_since_last", "days_since_first")
+    recency = statistic in _RECENCY
+    recency = statistic in _RECENCY
+    window = f"{days}d" if days else "life"
     name = f"{slug(subject)}_{statistic}" + ("" if recency else f"_{window}")
-    what = "any event" if not events else subject if len(events) == 1 else f"any of {subject}"
-    text = _WORDS[statistic].format(what=what, property=property, days=days)
-    when = "" if recency else f" in the last {days} days" if days else " so far"
-    if days == 1:
-        when = " in the last day"
-    whose = "in the user's account: " if scope == "account" and source != "user" else ""
+    words = re.sub(r"[_\s]+", " ", subject).strip(" $")
     return Feature(
         name=f"account_{name}" if scope == "account" else name,
         dimension=dimension,
@@ -249,8 +226,9 @@ def _feature(
         scope=scope,
         dtype="number",
         unit=UNITS.get(statistic, "as given"),
-        meaning=f"{whose}{text}{when}",
+        meaning=meaning(statistic, words, days, property, scope, source),
         source=source,
+        subject=words,
     )
 
 

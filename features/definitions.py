@@ -1,4 +1,4 @@
-"""A feature definition is data: what is counted, over which events, in which window, and its meaning."""
+"""A feature definition is data: what is counted, over which events, in which window."""
 
 import hashlib
 import json
@@ -53,6 +53,8 @@ class Feature:
     source
         Where `property` lives: on the ``event`` itself, or an attribute of the ``user`` who did
         it (as known when it happened) or of the ``account``.
+    subject
+        What is counted, in words: "report created".
     """
 
     name: str
@@ -66,6 +68,7 @@ class Feature:
     unit: str
     meaning: str
     source: Source = "event"
+    subject: str = ""
 
 
 def slug(text: str, most: int = 40) -> str:
@@ -93,9 +96,7 @@ def from_json(text: str) -> tuple[Feature, ...]:
         When a definition has other fields than this version of the program knows.
     """
     try:
-        return tuple(
-            Feature(**{**row, "events": tuple(row["events"])}) for row in json.loads(text)
-        )
+        return tuple(Feature(**{**row, "events": tuple(row["events"])}) for row in json.loads(text))
     except (TypeError, KeyError, json.JSONDecodeError) as error:
         raise SchemaMismatch(
             f"The feature definitions can't be read: {error}. They were written by another "

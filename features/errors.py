@@ -1,4 +1,4 @@
-"""The four errors a user can cause; every message says what is wrong, how many, where, what to do."""
+"""The four errors a user can cause: what is wrong, how many, where, what to do."""
 
 from collections.abc import Iterable
 

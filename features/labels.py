@@ -41,7 +41,7 @@ class Conversions:
         return int((self.occurred_at < NEVER_US).sum())
 
     def converted_before(self, entity: np.ndarray, as_of: np.ndarray) -> np.ndarray:
-        """True where the entity converted in (-inf, as_of), known or not: such rows have no label."""
+        """True where the entity converted in (-inf, as_of), known or not: no label then."""
         return self.occurred_at[entity] < as_of
 
     def known_before(self, as_of: int) -> "Conversions":

@@ -51,7 +51,9 @@ class Snapshots:
             )
 
     @classmethod
-    def of(cls, level: Level, entity: np.ndarray, as_of: np.ndarray, ids: np.ndarray) -> "Snapshots":
+    def of(
+        cls, level: Level, entity: np.ndarray, as_of: np.ndarray, ids: np.ndarray
+    ) -> "Snapshots":
         """Sort rows and drop repeated ones; `ids` is indexed by entity code."""
         entity = np.asarray(entity, np.int32)
         as_of = np.asarray(as_of, np.int64)

@@ -96,11 +96,13 @@ def compile_plan(log: EventLog, level: Level, features: Iterable[Feature]) -> Pl
 def _check(
     features: Sequence[Feature],
     properties: dict[str, Property],
-    attributes: set[tuple[str, str]],
+    attributes: set[tuple[Level, str]],
 ) -> None:
-    repeated = {f.name for f in features if sum(g.name == f.name for g in features) > 1} if len(
-        {f.name for f in features}
-    ) < len(features) else set()
+    repeated = (
+        {f.name for f in features if sum(g.name == f.name for g in features) > 1}
+        if len({f.name for f in features}) < len(features)
+        else set()
+    )
     if repeated:
         raise SchemaMismatch(f"Feature names must be unique; repeated: {few(sorted(repeated))}.")
     lacking = [

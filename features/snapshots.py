@@ -60,7 +60,7 @@ def calendar(log: EventLog, every_days: int) -> np.ndarray:
             f"The events span {to_text(log.first_at)} to {to_text(log.data_end)}, less than one "
             f"step of cohort.every_days = {every_days}."
         )
-    return newest - np.arange(steps - 1, -1, -1, np.int64) * every_days * DAY_US
+    return newest - np.arange(steps)[::-1] * every_days * DAY_US
 
 
 def eligible(

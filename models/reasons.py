@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from features.definitions import Feature
-from models.scoring import SIMILARITY
+from features.wording import show, tell
 
 _FAMILY = {
     "count": "volume",
@@ -21,17 +21,10 @@ _FAMILY = {
     "days_since_last": "recency",
     "days_since_first": "tenure",
 }
-_LIKE_TEXT = dict(
-    zip(
-        SIMILARITY,
-        (
-            "Mean distance to the most similar customers",
-            "Distance to the most similar customer",
-            "How much closer to customers than to others",
-        ),
-        strict=True,
-    )
-)
+_LIKE_TEXT = {
+    "raises": "looks like customers did just before they bought",
+    "lowers": "does not look like customers did just before they bought",
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +105,7 @@ def _reason(
     name = max(names, key=lambda one: sign * contributions[one][row])
     direction: Literal["raises", "lowers"] = "raises" if added > 0 else "lowers"
     if name not in known:
-        return Reason(name, added, None, direction, _LIKE_TEXT[name])
+        return Reason(name, added, None, direction, _LIKE_TEXT[direction])
     value = values[name][row]
     value = None if value is None or value != value else value
     if value is not None and not isinstance(value, str):
@@ -121,21 +114,11 @@ def _reason(
 
 
 def _told(feature: Feature, value: float | str | None, typical: float | str | None) -> str:
-    """The meaning, the value with its unit, and what is typical in training."""
-    unknown = "never" if feature.statistic.startswith("days_since") else "unknown"
-    fact = f"{feature.meaning.rstrip('.')}: {_shown(value, unknown)}"
-    if value is not None and feature.unit:
-        fact += f" {feature.unit}"
-    return f"{fact} (typical: {_shown(typical, unknown)})"
-
-
-def _shown(value: float | str | None, unknown: str) -> str:
-    """
-    >>> [_shown(value, "never") for value in (12.0, 1234.5, 0.0312, None)]
-    ['12', '1,234.5', '0.031', 'never']
-    """
-    if value is None or isinstance(value, str):
-        return value or unknown
-    if abs(value) >= 1 or value == 0:
-        return f"{value:,.1f}".removesuffix(".0")
-    return f"{value:.2g}"
+    """The fact in words, with what is typical in training beside it."""
+    fact = tell(feature, value)
+    # A typical trend or a typical absence says nothing to a reader.
+    return (
+        fact
+        if feature.statistic == "trend" or typical is None
+        else f"{fact} (typical: {show(typical)})"
+    )

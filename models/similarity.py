@@ -179,5 +179,5 @@ def _known(values: np.ndarray) -> np.ndarray:
 
 
 def _text(values: np.ndarray) -> np.ndarray:
-    """Unicode array, None as the empty string: np.load reads it without pickle."""
+    """Unicode array, None as the empty string: an object array could only be pickled."""
     return np.array(["" if value is None else value for value in values], np.str_)

@@ -24,7 +24,7 @@ DEMO = Path("data/demo")
 
 
 class Group(click.Group):
-    """Prints our own errors as one sentence and exits 2; anything else is a bug and shows itself."""
+    """Prints our own errors as one sentence and exits 2; anything else is a bug."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -38,7 +38,9 @@ class Group(click.Group):
             ctx.exit(0)
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="pql-pipeline", prog_name="pql")
 @click.option("-v", "--verbose", is_flag=True, help="Log every step with its timing.")
 def main(verbose: bool) -> None:
@@ -52,6 +54,12 @@ settings_option = click.option(
     "path",
     type=click.Path(path_type=Path),
     help="Settings file. Default: ./settings.yaml, else the demo world.",
+)
+model_option = click.option(
+    "--model", default="champion", show_default=True, help="Registry alias or version number."
+)
+as_of_option = click.option(
+    "--as-of", help="Date (its midnight UTC) or time to score at. Default: the newest complete day."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
@@ -72,8 +80,8 @@ def train(path: Path | None, as_json: bool, champion: bool) -> None:
 @main.command()
 @settings_option
 @json_option
-@click.option("--as-of", help="Score as of this date (UTC midnight) or time. Default: the newest complete day.")
-@click.option("--model", default="champion", show_default=True, help="Registry alias or version number.")
+@as_of_option
+@model_option
 @click.option("--top", default=10, show_default=True, help="How many rows to print.")
 def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
     """Score every eligible entity and write the list of whom to call."""
@@ -91,14 +99,16 @@ def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top
 @settings_option
 @json_option
 @click.option("--entity", required=True, help="Id of the account or user.")
-@click.option("--as-of", help="The instant of the score. Default: the newest complete day.")
-@click.option("--model", default="champion", show_default=True, help="Registry alias or version number.")
+@as_of_option
+@model_option
 def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, model: str) -> None:
     """Walk one entity from its events to its tier."""
     from pipeline.explain import explain as run_explanation
     from pipeline.printing import print_explanation
 
-    result = run_explanation(_run(path, as_json), _say(True), entity=entity, as_of=as_of, model=model)
+    result = run_explanation(
+        _run(path, as_json), _say(True), entity=entity, as_of=as_of, model=model
+    )
     _finish(as_json, result.as_dict(), lambda: print_explanation(result))
 
 
@@ -106,7 +116,13 @@ def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, mo
 @click.option("--accounts", default=6000, show_default=True, help="How many accounts sign up.")
 @click.option("--days", default=365, show_default=True, help="How many days the world runs.")
 @click.option("--seed", default=7, show_default=True, help="Another seed is another company.")
-@click.option("--out", default=DEMO, show_default=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.option(
+    "--out",
+    default=DEMO,
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write.",
+)
 def simulate(accounts: int, days: int, seed: int, out: Path) -> None:
     """Make a product-led company with known conversion probabilities."""
     from pipeline.demo import make_demo
@@ -116,8 +132,14 @@ def simulate(accounts: int, days: int, seed: int, out: Path) -> None:
 
 @main.command()
 @click.option("--events", multiple=True, required=True, help="Event file or glob; repeat for more.")
-@click.option("--out", default=Path("settings.yaml"), show_default=True, type=click.Path(path_type=Path))
-@click.option("--entity", type=click.Choice(["account", "user"]), help="Default: account where events carry one.")
+@click.option(
+    "--out", default=Path("settings.yaml"), show_default=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--entity",
+    type=click.Choice(["account", "user"]),
+    help="Default: account where events carry one.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing settings file.")
 def init(events: tuple[str, ...], out: Path, entity: str | None, force: bool) -> None:
     """Look at your events and write a commented settings file."""
@@ -144,7 +166,7 @@ def ui(path: Path | None, port: int) -> None:
 
 
 def _run(path: Path | None, quiet: bool) -> "Run":
-    """The settings to use: the named file, ./settings.yaml, or the demo world, made on first use."""
+    """The named settings file, ./settings.yaml, or the demo world, made on first use."""
     from pipeline.settings import load
 
     if path is None:

@@ -1,4 +1,4 @@
-"""From an imported log to the rows a model is fitted on: the same steps for training and scoring."""
+"""From an imported log to the rows that a model is fitted on or scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,14 +51,18 @@ def assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     if given is not None:
         labels = Labels(given & labels.mature, labels.mature)
     say(
-        f"Labels: {labels.label.sum():,} of {labels.mature.sum():,} mature snapshots convert within "
-        f"{settings.horizon_days} days; {(~labels.mature).sum():,} snapshots are too recent to know"
+        f"Labels: {labels.label.sum():,} of {labels.mature.sum():,} mature snapshots convert "
+        f"within {settings.horizon_days} days; {(~labels.mature).sum():,} are too recent to know"
     )
     matrix = compute(log, snapshots, features, settings, "Features")
     say(f"Features: {len(features)} columns for {len(snapshots):,} snapshots")
     dataset = Dataset(matrix, labels.label, labels.mature, *kinship(log, level, snapshots.entity))
     return Assembled(
-        log, features, conversions, dataset, customers_of(log, level, features, conversions, settings)
+        log,
+        features,
+        conversions,
+        dataset,
+        customers_of(log, level, features, conversions, settings),
     )
 
 
@@ -101,7 +105,8 @@ def kinship(log: EventLog, level: Level, entity: np.ndarray) -> tuple[np.ndarray
     """Account id and e-mail domain of entities: who must not be compared with whom."""
     table = log.entities(level)
     code = entity if level == "account" else table["account"].to_numpy()[entity]
-    account = np.where(code >= 0, log.ids("account")[np.maximum(code, 0)], None)
+    account = np.full(len(entity), None, object)
+    account[code >= 0] = log.ids("account")[code[code >= 0]]
     domain = table["domain"].to_numpy(zero_copy_only=False)[entity]
     return account, domain
 
@@ -109,8 +114,9 @@ def kinship(log: EventLog, level: Level, entity: np.ndarray) -> tuple[np.ndarray
 def display_names(log: EventLog, level: Level) -> np.ndarray:
     """What people call an entity: its latest ``name`` attribute, else its id."""
     names = log.ids(level).copy()
-    kind = next((i for i, a in enumerate(log.attributes) if (a.of, a.name) == (level, "name")), None)
-    if kind is not None:
+    kinds = [(item.of, item.name) for item in log.attributes]
+    if (level, "name") in kinds:
+        kind = kinds.index((level, "name"))
         values = log.attribute_values
         rows = values.filter(pa.compute.equal(values["attribute"], kind))
         texts = rows["text"].to_numpy(zero_copy_only=False)
@@ -119,23 +125,6 @@ def display_names(log: EventLog, level: Level) -> np.ndarray:
             if text:
                 names[code] = text
     return names
-
-
-def cohort_at(
-    run: Settings, log: EventLog, conversions: Conversions, as_ofs: np.ndarray
-) -> Snapshots:
-    """The cohort's eligible rows at the given times."""
-    with Progress("Cohort") as progress:
-        cohort = eligible(
-            log,
-            run.entity,
-            run.cohort,
-            as_ofs,
-            conversions,
-            threads=run.compute.threads,
-            progress=progress.update,
-        )
-    return cohort.snapshots
 
 
 def _snapshots(
@@ -156,9 +145,9 @@ def _snapshots(
             progress=progress.update,
         )
     say(
-        f"Cohort: {len(cohort.snapshots):,} snapshots of {cohort.n_entities:,} "
-        f"{settings.entity}s at {len(as_ofs)} dates; {cohort.n_converted_before:,} converted before "
-        "their first snapshot and are never asked about"
+        f"Cohort: {len(cohort.snapshots):,} snapshots of {cohort.n_entities:,} {settings.entity}s "
+        f"at {len(as_ofs)} dates; {cohort.n_converted_before:,} converted before their first "
+        "snapshot and are never asked about"
     )
     return cohort.snapshots, None
 

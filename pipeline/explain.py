@@ -123,7 +123,7 @@ def _status(log: EventLog, settings: Settings, code: int, as_of: int) -> str:
     conversions: Conversions = known_conversions(log, settings, as_of)
     when = int(conversions.occurred_at[code])
     if when < NEVER_US:
-        return f"already a customer since {to_text(when)}; the score says what the model would have said"
+        return f"a customer since {to_text(when)}; the score is what the model would have said"
     rows = eligible(log, settings.entity, settings.cohort, np.array([as_of]), conversions).snapshots
     if code in rows.entity:
         return "eligible"

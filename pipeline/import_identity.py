@@ -129,12 +129,12 @@ def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: 
                     when {dropping} and before_link and not renamed then 'anonymous history'
                     when unknown and ({alone} or {dropping} and account is null)
                     then 'anonymous visitor never identified' end as left_out,
-               {', '.join(carried_columns(spec))}
+               {", ".join(carried_columns(spec))}
         from (select *, anonymous and link is null as unknown,
                      {at_once} and link.alias and not anonymous as renamed,
                      {at_once} and (anonymous or not link.alias) and account is not null
                      as nameless
-              from ({_linked('staged', 'visitor', 'known_at')}))""")
+              from ({_linked("staged", "visitor", "known_at")}))""")
 
 
 def find_memberships(connection: "duckdb.DuckDBPyConnection") -> None:

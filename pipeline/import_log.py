@@ -22,7 +22,7 @@ from pipeline.import_stage import stage_files
 from pipeline.sources import quarantine, stage
 from pipeline.sources.files import find_files
 from pipeline.sources.spec import DataSpec
-from pipeline.storage import connect, new_folder, rows_of, value_of
+from pipeline.storage import connect, keep_order, new_folder, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +40,7 @@ def import_log(
     *,
     memory_mb: int = 2000,
     threads: int = 2,
+    events_per_shard: int = import_shards.EVENTS_PER_SHARD,
     report: Report | None = None,
 ) -> EventLog:
     """The log of the files a spec names, imported once and reused from then on.
@@ -55,6 +56,9 @@ def import_log(
         What will be scored; decides what stays together in a shard.
     memory_mb
         Memory DuckDB may use, in megabytes; beyond it, it spills into `store`.
+    events_per_shard
+        About so many events lie in one file; features are computed a shard at a time, so smaller
+        shards need less memory.
     report
         Receives one line per step, with counts.
 
@@ -68,44 +72,48 @@ def import_log(
     base, store = Path(base).resolve(), Path(store).resolve()
     files = [find_files(source.files, base) for source in spec.all_sources]
     tables = [find_files(table.files, base) for table in spec.tables]
-    target = store / _key(spec, level, [path for group in files + tables for path in group])
+    paths = [path for group in files + tables for path in group]
+    target = store / _key(spec, level, events_per_shard, paths)
     if (target / "log.json").is_file():
         tell(f"reusing the log imported into {target}")
         return EventLog(target)
     with new_folder(target) as folder:
-        _import(spec, base, files, folder, level, memory_mb, threads, tell)
+        connection = connect(folder, memory_mb, threads)
+        _import(connection, spec, base, files, folder, level, events_per_shard, tell)
     return EventLog(target)
 
 
-def _key(spec: DataSpec, level: Level, paths: list[Path]) -> str:
+def _key(spec: DataSpec, level: Level, events_per_shard: int, paths: list[Path]) -> str:
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    told = json.dumps([spec.model_dump(mode="json"), level, FORMAT_VERSION, states], sort_keys=True)
+    settings = [spec.model_dump(mode="json"), level, events_per_shard, FORMAT_VERSION]
+    told = json.dumps([settings, states], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _import(
+    connection: "duckdb.DuckDBPyConnection",
     spec: DataSpec,
     base: Path,
     files: list[list[Path]],
     folder: Path,
     level: Level,
-    memory_mb: int,
-    threads: int,
+    events_per_shard: int,
     tell: Report,
 ) -> None:
     """The steps, in order; everything they leave in `folder` but the log itself is removed."""
     import duckdb
 
-    connection = connect(folder, memory_mb, threads)
     try:
+        keep_order(connection, False)
         originals = stage_files(connection, spec, files, folder)
         counts = _judge_rows(connection, spec, base, sum(map(len, files)))
-        quarantine.write(connection, folder / "quarantine.parquet", originals)
         _tell(tell, import_report.told_of_rows(counts))
         counts |= _identify(connection, spec, level)
         import_report.refuse_empty(counts)
         _tell(tell, import_report.told_of_people(counts))
-        content, more = _write(connection, spec, folder, level)
+        keep_order(connection, False)
+        quarantine.write(connection, folder / "quarantine.parquet", originals)
+        content, more = _write(connection, spec, folder, level, events_per_shard)
         counts |= more
     except duckdb.Error as error:
         reason = str(error).strip().splitlines()[0]
@@ -129,8 +137,10 @@ def _judge_rows(
     connection: "duckdb.DuckDBPyConnection", spec: DataSpec, base: Path, n_files: int
 ) -> dict[str, Any]:
     """Read the tables, move bad rows to the quarantine, and refuse when they are too many."""
-    n_rows = value_of(connection, "select count(*) from staged")
     quarantine.collect(connection)
+    n_rows = value_of(
+        connection, "select (select count(*) from staged) + (select count(*) from quarantine)"
+    )
     n_table_rows = import_attributes.read_tables(connection, spec, base)
     quarantine.refuse_too_many(connection, n_rows + n_table_rows, spec.max_bad_share)
     return {
@@ -165,7 +175,11 @@ def _identify(
 
 
 def _write(
-    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, folder: Path, level: Level
+    connection: "duckdb.DuckDBPyConnection",
+    spec: DataSpec,
+    folder: Path,
+    level: Level,
+    events_per_shard: int,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write every file but the manifest; returns what the manifest says, and counts."""
     import_entities.number_entities(connection)
@@ -173,7 +187,7 @@ def _write(
     empty = import_shards.empty_properties(connection, spec)
     connection.execute("drop table attributed")
     import_entities.name_account_domains(connection)
-    n_shards = import_shards.assign_shards(connection, level)
+    n_shards = import_shards.assign_shards(connection, level, events_per_shard)
     shards = import_shards.write_shards(connection, spec, n_shards, folder)
     import_shards.write_entities(connection, spec, folder)
     attributes = import_attributes.declared_attributes(spec)

@@ -20,13 +20,13 @@ MOST_SHARDS = 512
 _KEYS = ["account", '"user"', "event", '"at"', "occurred_at"]
 
 
-def n_shards_for(n_events: int) -> int:
-    """Shards of about two million events, from 1 to 512.
+def n_shards_for(n_events: int, events_per_shard: int) -> int:
+    """As many shards as it takes, from 1 to 512.
 
-    >>> n_shards_for(0), n_shards_for(2_000_001), n_shards_for(10**10)
-    (1, 2, 512)
+    >>> n_shards_for(0, 10), n_shards_for(10, 10), n_shards_for(11, 10), n_shards_for(10**9, 10)
+    (1, 1, 2, 512)
     """
-    return min(max(-(-n_events // EVENTS_PER_SHARD), 1), MOST_SHARDS)
+    return min(max(-(-n_events // events_per_shard), 1), MOST_SHARDS)
 
 
 def code_events(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> None:
@@ -86,7 +86,9 @@ def empty_properties(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) ->
     return [name for name, n in zip(spec.properties, present, strict=True) if n == 0]
 
 
-def assign_shards(connection: "duckdb.DuckDBPyConnection", level: Level) -> int:
+def assign_shards(
+    connection: "duckdb.DuckDBPyConnection", level: Level, events_per_shard: int
+) -> int:
     """Tables ``account_shards`` and ``user_shards`` (code, shard); returns the number of shards.
 
     At account level the unit that stays together is an account, or a user without one; at user
@@ -94,7 +96,7 @@ def assign_shards(connection: "duckdb.DuckDBPyConnection", level: Level) -> int:
     """
     import pyarrow as pa
 
-    n = n_shards_for(value_of(connection, "select count(*) from coded"))
+    n = n_shards_for(value_of(connection, "select count(*) from coded"), events_per_shard)
     member_of = _column(connection, "select account from users order by code")
     n_accounts = value_of(connection, "select count(*) from accounts")
     if level == "account":

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from features.clock import to_text
-from features.errors import SettingsError, few
-from pipeline.init_blocks import write_features, write_question
+from features.errors import SettingsError
+from pipeline.init_blocks import find_supply, write_features, write_question
 from pipeline.init_data import write_data
+from pipeline.init_scorecard import write_scorecard
 from pipeline.init_yaml import Page, shown, text
 from pipeline.profile import Profile, profile_events
 from pipeline.profile_conversion import evidence
@@ -50,7 +51,7 @@ def write_settings(
         When the files can't be read or do not look like events.
     """
     if out.exists() and not force:
-        raise SettingsError(f"{str(out)!r} exists; add --force to overwrite it, or give another --out.")
+        raise SettingsError(f"{str(out)!r} exists; add --force to overwrite it, or name another.")
     profile = profile_events(events, entity=entity)
     content = render(profile, out.resolve().parent)
     parse(content, str(out))
@@ -80,10 +81,15 @@ def render(profile: Profile, folder: Path) -> str:
     if profile.level == "user" and sizes.n_accounts > 1:
         why = "as asked for"
     page.add(0, f"entity: {profile.level}", f"what is scored: {profile.entities}; {why}")
-    for block in (lambda: write_data(page, profile, folder), lambda: write_question(page, profile),
-                  lambda: write_features(page, profile)):  # fmt: skip
-        page.gap()
-        block()
+    supply = find_supply(profile)
+    page.gap()
+    write_data(page, profile, folder)
+    page.gap()
+    write_question(page, profile)
+    page.gap()
+    write_features(page, supply)
+    page.gap()
+    write_scorecard(page, supply)
     page.gap()
     page.say(
         0,
@@ -102,11 +108,10 @@ def _found(profile: Profile) -> list[str]:
         *_table(profile),
     ]
     best = profile.candidates[0]
-    for place, one in enumerate(profile.candidates[:3]):
-        if place == 0 or one.score > 0:
-            label = "or" if place else "Conversion"
-            found = evidence(one, entities, sizes.n_entities)
-            lines.append(f"{label}: {shown(one.event.name)}: {found}")
+    others = [one for one in profile.candidates[1:] if one.plausible]
+    for label, one in [("Conversion", best), *(("Less likely", one) for one in others[:2])]:
+        found = evidence(one, entities, sizes.n_entities)
+        lines.append(f"{label}: {shown(one.event.name)}: {found}")
     if not best.convincing:
         lines.append(
             f"PLEASE CHECK: no event looks like a purchase; {shown(best.event.name)} is only the "
@@ -115,7 +120,7 @@ def _found(profile: Profile) -> list[str]:
     if profile.level == "user" and sizes.n_accounts <= 1:
         lines.append("No account was found in the events: users are scored.")
     if sizes.n_unusable:
-        lines.append(f"{sizes.n_unusable:,} rows lack a name, a time or an id: the import will list them.")
+        lines.append(f"{sizes.n_unusable:,} rows lack a name, a time or an id; they are left out.")
     if profile.until is not None:
         lines.append(f"From {to_text(profile.until)} on the events only trickle in: cut off there.")
     lines += [f"Note: {told}." for source in profile.sources for told in source.assumed]
@@ -125,7 +130,13 @@ def _found(profile: Profile) -> list[str]:
 def _table(profile: Profile) -> list[str]:
     head = ("event", "events", profile.entities, "first", "last")
     rows = [
-        (shown(e.name, 40)[1:-1], f"{e.n_events:,}", f"{e.n_entities:,}", _date(e.first_at), _date(e.last_at))
+        (
+            shown(e.name, 40)[1:-1],
+            f"{e.n_events:,}",
+            f"{e.n_entities:,}",
+            _date(e.first_at),
+            _date(e.last_at),
+        )
         for e in profile.events[:_MOST_PRINTED]
     ]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]

@@ -2,6 +2,7 @@
 
 from features.definitions import DIMENSIONS, Dimension
 from pipeline.init_data import chosen_attributes, chosen_properties, usable_events
+from pipeline.init_scorecard import Supply
 from pipeline.init_yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
 from pipeline.profile_conversion import evidence
@@ -35,10 +36,10 @@ def write_question(page: Page, profile: Profile) -> None:
         names = ", ".join(shown(name) for name in best.consequences)
         page.say(
             1,
-            f"{names}: follows by construction, so it can never be a feature.",
+            f"Only customers have {names}: it follows by construction and can never be a feature.",
             "It does no harm: whoever has converted is not asked about any more.",
         )
-    for other in [one for one in profile.candidates[1:] if one.score > 0][:2]:
+    for other in [one for one in profile.candidates[1:] if one.plausible][:2]:
         found = evidence(other, profile.entities, profile.totals.n_entities)
         page.say(1, f"less likely: {shown(other.event.name)}: {found}")
     page.gap()
@@ -56,13 +57,29 @@ def write_question(page: Page, profile: Profile) -> None:
         )
 
 
-def write_features(page: Page, profile: Profile) -> None:
+def find_supply(profile: Profile) -> Supply:
+    """What the features block will hold: the catalogue, the attributes, the windows."""
+    chosen = [fact for fact in chosen_attributes(profile) if fact.verdict == "use"]
+    members = [
+        fact.name for fact in chosen if fact.of == "user" and _MEMBER_FACTS & set(words(fact.name))
+    ]
+    return Supply(
+        profile,
+        _catalogue(profile),
+        tuple(fact for fact in chosen if fact.of in (profile.level, "account")),
+        tuple(members),
+        # A window needs a past to look back on; a week is always asked for.
+        tuple(days for days in _WINDOWS_DAYS if days <= max(profile.days / 2, 7)),
+    )
+
+
+def write_features(page: Page, supply: Supply) -> None:
     """The event catalogue by dimension, then properties and attributes."""
-    windows = [days for days in _WINDOWS_DAYS if days <= max(profile.days / 2, 7)]
+    profile, catalogue = supply.profile, supply.catalogue
+    windows = ", ".join(map(str, supply.windows_days))
     page.add(0, "features:")
-    page.add(1, f"windows_days: [{', '.join(map(str, windows))}]", "look-backs, besides all time")
+    page.add(1, f"windows_days: [{windows}]", "look-backs, besides all time")
     page.say(1, "The catalogue: which event speaks for which dimension, guessed from its words.")
-    catalogue = _catalogue(profile)
     if not any(catalogue.values()):
         page.add(1, "events: {}")
     else:
@@ -81,7 +98,7 @@ def write_features(page: Page, profile: Profile) -> None:
     if left > 0:
         page.say(2, f"{left:,} rarer events count in the totals only.")
     _properties(page, profile)
-    _attributes(page, profile)
+    _attributes(page, supply)
 
 
 def _catalogue(profile: Profile) -> dict[Dimension, list[str]]:
@@ -109,22 +126,14 @@ def _properties(page: Page, profile: Profile) -> None:
         page.add(2, f"{text(fact.name)}: {mapping(parts)}")
 
 
-def _attributes(page: Page, profile: Profile) -> None:
-    chosen = [fact for fact in chosen_attributes(profile) if fact.verdict == "use"]
-    here = {
-        fact.name: str(_attribute_dimension(fact.name))
-        for fact in chosen
-        if fact.of in (profile.level, "account")
-    }
-    if here:
+def _attributes(page: Page, supply: Supply) -> None:
+    if supply.attributes:
         page.add(1, "attributes:", "the latest value known at each time")
-        for name, dimension in here.items():
-            page.add(2, f"{text(name)}: {dimension}")
-    members = [
-        fact.name for fact in chosen if fact.of == "user" and _MEMBER_FACTS & set(words(fact.name))
-    ]
-    if members:
-        page.add(1, f"member_attributes: {flow(members)}", "how many different ones a team has")
+    for fact in supply.attributes:
+        page.add(2, f"{text(fact.name)}: {_attribute_dimension(fact.name)}")
+    if supply.member_attributes:
+        names = flow(supply.member_attributes)
+        page.add(1, f"member_attributes: {names}", "how many different ones a team has")
 
 
 def _attribute_dimension(name: str) -> Dimension:

@@ -40,7 +40,7 @@ def write_data(page: Page, profile: Profile, folder: Path) -> None:
         _source(page, source, folder)
     page.say(
         1,
-        "tables:                          # facts kept elsewhere (CRM, billing) are added like this:",
+        "tables:                          # facts kept elsewhere (CRM, billing) come in like this:",
         "  - {of: account, files: [accounts.csv], id: account_id, time: valid_from,",
         "     columns: {employees: number, industry: category}}",
         "  A table without a time column must say `static: true`. Its values then count as known",
@@ -77,14 +77,14 @@ def _source(page: Page, source: SourceProfile, folder: Path) -> None:
         if spec.person_key:
             page.add(3, f"person_key: {text(spec.person_key)}", "names the person on every row")
         if spec.known_at:
-            page.add(3, f"known_at: {text(spec.known_at)}", "arrival: late events count from then on")
+            page.add(3, f"known_at: {text(spec.known_at)}", _ROLES["known_at"])
     elif isinstance(spec, GenericSource):
         page.add(3, "columns:")
         for role, column in spec.columns.model_dump().items():
             if column:
                 page.add(4, f"{role}: {text(column)}", _ROLES[role])
         if spec.event:
-            page.add(3, f"event: {text(spec.event)}", "no column names the events: all are this one")
+            page.add(3, f"event: {text(spec.event)}", "no column names the events: one for all")
         if source.time_kind == "naive" or spec.daily:
             page.add(3, f"timezone: {spec.timezone}", "assumed, as the times name no zone")
         if spec.daily:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-_PLAIN = re.compile(r"(\.{0,2}/)?[A-Za-z_$][A-Za-z0-9_$./-]*", re.ASCII)
+_PLAIN = re.compile(r"(\.{0,2}/)?[A-Za-z_$][A-Za-z0-9_$./-]*( [A-Za-z0-9_$./]+)*", re.ASCII)
 _RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _LONGEST = 96
 """A flow list longer than this is broken into lines (characters)."""
@@ -15,8 +15,8 @@ def text(value: str) -> str:
 
     Plain where nobody could misread it, else in double quotes with everything unprintable escaped.
 
-    >>> text("$pageview"), text("no"), text("1e3"), text("a: b # c")
-    ('$pageview', '"no"', '"1e3"', '"a: b # c"')
+    >>> text("$pageview"), text("Signed Up"), text("no"), text("1e3"), text("a: b # c")
+    ('$pageview', 'Signed Up', '"no"', '"1e3"', '"a: b # c"')
     >>> text('say "hi"' + chr(10))
     '"say \\\\"hi\\\\"\\\\n"'
     """
@@ -33,7 +33,7 @@ def _escaped(char: str) -> str:
     if char.isprintable():
         return char
     code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    return f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def shown(value: str, most: int = 60) -> str:
@@ -58,8 +58,8 @@ def flow(values: Iterable[str]) -> str:
 def mapping(pairs: dict[str, str]) -> str:
     """A mapping on one line; the values are YAML already.
 
-    >>> mapping({"rows": "number", "a b": "category"})
-    '{rows: number, "a b": category}'
+    >>> mapping({"rows": "number", "no": "category"})
+    '{rows: number, "no": category}'
     """
     return "{" + ", ".join(f"{text(key)}: {value}" for key, value in pairs.items()) + "}"
 

@@ -16,7 +16,7 @@ def plot_reliability(rows: Mapping[str, Sequence[ReliabilityRow]], path: Path) -
     """Observed conversion against predicted probability per bin, with Wilson intervals."""
     figure, axes = _figure(
         "Do the probabilities come true?",
-        "Test rows in bins of equal size, with 95 % Wilson intervals. On the dashed line: calibrated.",
+        "Test rows in bins of equal size, 95 % Wilson intervals. On the dashed line: calibrated.",
     )
     top = 0.0
     for name, bins in rows.items():

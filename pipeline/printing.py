@@ -7,7 +7,7 @@ from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
 from pipeline.report import similarity_verdict
 from pipeline.train import Training
-from pipeline.wording import ACTIONS, METRIC_NAMES, interval, percent, shown
+from pipeline.wording import ACTIONS, METRIC_NAMES, falling, interval, percent, shown
 
 
 def print_training(result: Training) -> None:
@@ -61,9 +61,8 @@ def print_prediction(result: Prediction, top: int) -> None:
         _print(f"Nobody is eligible as of {to_text(result.as_of)}: nothing was written.")
         return
     tiers = _table("tier", "probability", "entities", "what to do")
-    edges = [*result.cutoffs.items()][::-1]
     upper = 1.0
-    for name, cut in [*edges, ("cold", 0.0)]:
+    for name, cut in [*falling(result.cutoffs), ("cold", 0.0)]:
         count = int((scores["tier"] == name).sum())
         tiers.add_row(name, f"{percent(cut)} to {percent(upper)}", f"{count:,}", ACTIONS[name])
         upper = cut
@@ -100,10 +99,11 @@ def print_explanation(result: Explanation) -> None:
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
         _print(f"Nearest customers, as they looked just before they bought: {like}")
-    cuts = ", ".join(f"{name} from {percent(cut)}" for name, cut in result.cutoffs.items())
+    cuts = ", ".join(f"{name} from {percent(cut)}" for name, cut in falling(result.cutoffs))
     _print(
         f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
-        f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier} ({cuts})"
+        f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
+        f"Cut-offs: {cuts}"
     )
 
 

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from features.clock import DAY_US
 from features.errors import EventLogError, SettingsError
@@ -28,13 +29,16 @@ from pipeline.profile_sources import (
     SourceProfile,
     load_events,
     open_sources,
-    sample_records,
     salvage_cut_off,
+    sample_records,
 )
 from pipeline.profile_values import ValueFacts, find_attributes, find_properties
 from pipeline.profile_words import page_event
 from pipeline.sources.files import find_files
-from pipeline.storage import connect, quote_text, rows_of
+from pipeline.storage import connect, rows_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 _MOST_PAGES = 20
 """Addresses that one derived event lists."""
@@ -107,7 +111,7 @@ def profile_events(
             return _profile(patterns, {}, Path(folder), entity, memory_mb, threads)
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             # DuckDB can't read a gzip that ends early, and says so only at its end.
-            salvaged = salvage_cut_off(find_files(patterns, Path()), Path(folder))
+            salvaged = salvage_cut_off(find_files(patterns, Path.cwd()), Path(folder))
             if not salvaged:
                 reason = str(error).splitlines()[0]
                 raise EventLogError(f"The files can't be read: {reason}") from error
@@ -130,7 +134,9 @@ def _profile(
             connection.close()
 
 
-def _look(connection, sources: list[SourceProfile], entity: str | None) -> Profile:  # type: ignore[no-untyped-def]
+def _look(
+    connection: "duckdb.DuckDBPyConnection", sources: list[SourceProfile], entity: str | None
+) -> Profile:
     load_events(connection, sources)
     identify(connection)
     level = _level(connection, entity)
@@ -143,7 +149,7 @@ def _look(connection, sources: list[SourceProfile], entity: str | None) -> Profi
         )
     candidates = find_conversions(connection, events, sizes.n_entities)
     best = candidates[0].event.name
-    properties, attributes = _values(connection, sources, events)
+    properties, attributes = _values(connection, sources, events, level)
     return Profile(
         tuple(sources),
         level,
@@ -158,7 +164,7 @@ def _look(connection, sources: list[SourceProfile], entity: str | None) -> Profi
     )
 
 
-def _level(connection, entity: str | None) -> Level:  # type: ignore[no-untyped-def]
+def _level(connection: "duckdb.DuckDBPyConnection", entity: str | None) -> Level:
     accounts = n_accounts(connection)
     if entity == "account" and not accounts:
         raise SettingsError(
@@ -170,7 +176,13 @@ def _level(connection, entity: str | None) -> Level:  # type: ignore[no-untyped-
     return "account" if accounts > 1 else "user"
 
 
-def _values(connection, sources, events):  # type: ignore[no-untyped-def]
+def _values(
+    connection: "duckdb.DuckDBPyConnection",
+    sources: Sequence[SourceProfile],
+    events: Sequence[EventFacts],
+    level: Level,
+) -> tuple[tuple[ValueFacts, ...], tuple[ValueFacts, ...]]:
+    """Properties and attributes over all sources; of a name that two carry, the first."""
     counts = {event.name: event.n_events for event in events}
     properties: dict[str, ValueFacts] = {}
     attributes: dict[str, ValueFacts] = {}
@@ -180,12 +192,13 @@ def _values(connection, sources, events):  # type: ignore[no-untyped-def]
             (properties, find_properties(source.spec, samples, counts)),
             (attributes, find_attributes(source.spec, samples, counts)),
         ):
-            for fact in facts:
+            # A name that users and accounts share goes to whoever is scored.
+            for fact in sorted(facts, key=lambda fact: fact.of not in (None, level)):
                 found.setdefault(fact.name, fact)
     return tuple(properties.values()), tuple(attributes.values())
 
 
-def _pages(connection, sources: list[SourceProfile]) -> list[Page]:  # type: ignore[no-untyped-def]
+def _pages(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> list[Page]:
     """Pages about money under the event that views pages most, their commonest addresses."""
     pages = {source.page for source in sources if source.page}
     if len(pages) != 1:

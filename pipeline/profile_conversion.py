@@ -18,6 +18,9 @@ _BY_CONSTRUCTION = 0.9
 """Share of converted entities that a consequence of the conversion follows, within a day."""
 _BEFORE = 0.05
 """Share of them that may have had it before: a slip, not a habit."""
+_EXCLUSIVE = 0.95
+_FEW = 5
+"""Share of the entities with an event that had it only as customers; of fewer it says nothing."""
 _NOTABLE = 0.1
 """A bill that follows fewer of them is a coincidence."""
 _CONVINCING = 4.0
@@ -26,26 +29,29 @@ _NEARLY_ALL = 0.9
 
 @dataclass(frozen=True)
 class Follower:
-    """An event that came within a day after the first conversion.
+    """An event that came after the first conversion.
 
     Parameters
     ----------
     share
-        Of the converted entities, those that it followed.
+        Of the converted entities, those that it followed within a day.
     within_us
         Nine in ten of them had it this long after the conversion, or sooner (microseconds).
     before
         Share of converted entities that had it before they converted.
+    customers_only
+        Hardly anybody has it but after converting.
     """
 
     name: str
     share: float
     within_us: int
     before: float
+    customers_only: bool
 
     @property
     def by_construction(self) -> bool:
-        return self.share >= _BY_CONSTRUCTION and self.before <= _BEFORE
+        return self.customers_only or (self.share >= _BY_CONSTRUCTION and self.before <= _BEFORE)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,11 @@ class Candidate:
         often = -1 if self.event.per_entity > 3 else 0
         rare = 1 if self.share <= 0.5 else -3 if self.share > _NEARLY_ALL else 0
         return purchase_words(self.event.name) + once + often + rare + self._billed * 2
+
+    @property
+    def plausible(self) -> bool:
+        """Whether anything but its rarity speaks for it."""
+        return purchase_words(self.event.name) > 0 or self._billed > 0
 
     @property
     def convincing(self) -> bool:
@@ -145,7 +156,8 @@ def evidence(candidate: Candidate, entities: str, n_entities: int) -> str:
     )
     if candidate.bill:
         bill = candidate.bill
-        text += f", followed by {bill.name!r} within {_duration(bill.within_us)} in {bill.share:.0%}"
+        soon = _duration(bill.within_us)
+        text += f", followed by {bill.name!r} within {soon} in {bill.share:.0%}"
     return text
 
 
@@ -157,22 +169,26 @@ def _followers(
         connection,
         f"""
         with converted as (
-            select event as candidate, entity, first from firsts where list_contains({names}, event)),
+            select event as candidate, entity, first
+            from firsts where list_contains({names}, event)),
         sizes as (select candidate, count(*) as converted from converted group by all),
         others as (
             select c.candidate, f.event, f.first - c.first as delay,
                    delay between 0 and {DAY_US - 1} as soon
-            from converted c join firsts f on f.entity = c.entity and f.event <> c.candidate)
+            from converted c join firsts f on f.entity = c.entity and f.event <> c.candidate),
+        owners as (select event, count(*) as owners from firsts group by all)
         select candidate, event, count(*) filter (soon) / any_value(converted) as share,
-               quantile_disc(delay, 0.9) filter (soon),
-               count(*) filter (delay < 0) / any_value(converted)
-        from others join sizes using (candidate) group by candidate, event
-        having count(*) filter (soon) > 0
+               coalesce(quantile_disc(delay, 0.9) filter (soon), 0),
+               count(*) filter (delay < 0) / any_value(converted),
+               count(*) filter (delay >= 0) >= {_EXCLUSIVE} * any_value(owners)
+                   and any_value(owners) >= {_FEW}
+        from others join sizes using (candidate) join owners using (event)
+        group by candidate, event having count(*) filter (delay >= 0) > 0
         order by candidate, share desc, event""",
     )
     found: dict[str, tuple[Follower, ...]] = {}
-    for candidate, name, share, within_us, before in rows:
-        one = Follower(name, share, within_us, before)
+    for candidate, *facts in rows:
+        one = Follower(*facts)
         found[candidate] = (*found.get(candidate, ()), one)
     return found
 

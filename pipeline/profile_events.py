@@ -62,7 +62,8 @@ def identify(connection: "duckdb.DuckDBPyConnection") -> None:
             select link_from as visitor, arg_min(coalesce(person, visitor), moment) as person
             from seen where usable and link_from is not null group by all),
         people as (
-            select event, coalesce(links.person, seen.person, seen.visitor) as "user", account, moment, page
+            select event, coalesce(links.person, seen.person, seen.visitor) as "user", account,
+                   moment, page
             from seen left join links using (visitor) where usable),
         homes as (
             select "user", arg_min(account, moment) as home
@@ -119,10 +120,8 @@ def thin_tail(connection: "duckdb.DuckDBPyConnection") -> int | None:
     is a clock gone wrong or a simulation that ran on: what looks like inactivity there is missing
     data. The usual volume is the median of the 28 days before it.
     """
-    counts = dict(
-        rows_of(connection, f"select moment // {DAY_US}, count(*) from events group by 1 order by 1")
-    )
-    return find_tail(counts)
+    query = f"select moment // {DAY_US}, count(*) from events group by 1 order by 1"
+    return find_tail(dict(rows_of(connection, query)))
 
 
 def find_tail(counts: dict[int, int]) -> int | None:

@@ -1,4 +1,4 @@
-"""What kind of files these are, and their events as one table, read by the importer's own readers."""
+"""What kind of files these are, and their events as one table, read as the importer reads them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from features.definitions import slug
 from features.errors import EventLogError
-from pipeline.profile_columns import Record, TimeKind, find_arrival, find_roles, flatten, opened
+from pipeline.profile_columns import find_roles, flatten, opened
+from pipeline.profile_times import Record, TimeKind, find_arrival
 from pipeline.sources import generic, posthog, segment, times, values
 from pipeline.sources.canonical import Canonical
 from pipeline.sources.files import find_files, kind_of, salvage
@@ -87,11 +88,13 @@ def open_sources(
     connection.execute(times.MACROS)
     connection.execute(values.MACROS)
     times.set_zone(connection, "UTC")
-    whole = {salvaged.get(path, path): path for path in find_files(patterns, Path())}
+    whole = {salvaged.get(path, path): path for path in find_files(patterns, Path.cwd())}
     found = []
     for rows in open_rows(connection, list(whole), generic.KINDS):
         given = [whole[path] for path in rows.paths]
-        head = _records(rows, rows_of(connection, f"select {rows.raw} from {rows.base} limit {_HEAD}"))
+        head = _records(
+            rows, rows_of(connection, f"select {rows.raw} from {rows.base} limit {_HEAD}")
+        )
         if not head:
             raise EventLogError(f"The file {given[0].name!r} holds no readable event.")
         source = _recognise(rows, head, given[0], _spelled(patterns, given))
@@ -116,10 +119,10 @@ def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[Sourc
         rows, canonical = source.rows, source.canonical()
         page = canonical.property(source.page) if source.page else "null"
         taken = f"""
-            select nullif(trim({canonical.event}), '') as event, id_of({canonical.visitor}) as visitor,
-                   id_of({canonical.person}) as person, id_of({canonical.link_from}) as link_from,
-                   id_of({canonical.account}) as account, {canonical.occurred_at} as moment,
-                   {page} as page, {rows.raw} as text
+            select nullif(trim({canonical.event}), '') as event,
+                   id_of({canonical.visitor}) as visitor, id_of({canonical.person}) as person,
+                   id_of({canonical.link_from}) as link_from, id_of({canonical.account}) as account,
+                   {canonical.occurred_at} as moment, {page} as page, {rows.raw} as text
             from {rows.relation()} where not {rows.blank}"""
         connection.execute(f"""
             insert into seen by name
@@ -129,7 +132,8 @@ def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[Sourc
                        and (visitor is not null or account is not null)
                        and moment between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1},
                        false) as usable,
-                   case when hash(event, visitor, account, moment) % {every} = 0 then text end as raw
+                   case when hash(event, visitor, account, moment) % {every} = 0
+                        then text end as raw
             from ({taken})""")
 
 
@@ -153,9 +157,10 @@ def sample_records(
 
 def _text_bytes(paths: Iterable[Path]) -> int:
     """Roughly the size of the rows as text: events compress well."""
+    grows = {path: 5 if kind_of(path) == "parquet" else 1 for path in paths}
     return sum(
-        path.stat().st_size * (20 if path.suffix == ".gz" else 5 if kind_of(path) == "parquet" else 1)
-        for path in paths
+        path.stat().st_size * (20 if path.suffix == ".gz" else times)
+        for path, times in grows.items()
     )
 
 
@@ -169,19 +174,17 @@ def _records(rows: Rows, texts: Iterable[tuple[str]]) -> list[Record]:
 
 
 def _spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
-    """The patterns that stand for these files only, and one by one the files that none stands for."""
+    """The patterns that stand for these files only; one by one, the files that none stands for."""
     here, out, covered = set(paths), [], set()
     for pattern in patterns:
-        matched = set(find_files([pattern], Path()))
+        matched = set(find_files([pattern], Path.cwd()))
         if matched <= here:
             out.append(pattern)
             covered |= matched
     return (*out, *(str(path) for path in sorted(here - covered)))
 
 
-def _recognise(
-    rows: Rows, head: list[Record], path: Path, files: tuple[str, ...]
-) -> SourceProfile:
+def _recognise(rows: Rows, head: list[Record], path: Path, files: tuple[str, ...]) -> SourceProfile:
     keys = {key for record in head for key in record}
     kind = kind_of(path)
     if kind in posthog.KINDS and {"event", "distinct_id", "properties", "timestamp"} <= keys:

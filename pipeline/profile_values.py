@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from features.events import Level, ValueType
-from pipeline.profile_columns import Record, flatten, opened, time_kind
+from pipeline.profile_columns import flatten, opened
 from pipeline.profile_sources import Source
+from pipeline.profile_times import Record, time_kind
 from pipeline.profile_words import words
 from pipeline.sources.spec import GenericSource, PostHogSource
 
@@ -173,9 +174,7 @@ def _object(value: Any) -> Record:
 
 def choose(facts: Iterable[ValueFacts], usable: Sequence[str], most: int) -> list[ValueFacts]:
     """Per type the best covered `most` properties that some usable event carries."""
-    good = [
-        fact for fact in facts if fact.verdict == "use" and set(fact.carriers) & set(usable)
-    ]
+    good = [fact for fact in facts if fact.verdict == "use" and set(fact.carriers) & set(usable)]
     return [
         fact
         for type_ in ("number", "category")

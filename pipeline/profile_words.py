@@ -1,6 +1,8 @@
-"""What the words in an event's name suggest: its dimension, a purchase, a bill, a sign-up, noise."""
+"""What the words in a name suggest: a role, a dimension, a purchase, a bill, a sign-up, noise."""
 
 import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from features.definitions import Dimension
 
@@ -31,10 +33,15 @@ _BUYS = ("subscri", "upgrad", "convert", "conversion", "purchas", "paid", "bough
 _MAY_BUY = ("plan", "checkout", "order", "payment", "licen", "contract", "premium", "redeem")
 _NO_SALE = (
     "view", "visit", "click", "prompt", "abandon", "cancel", "fail", "declin", "downgrad", "churn",
-    "refund", "expir", "attempt", "tried", "limit", "open", "request", "newsletter", "email", "page",
-    "shown", "show", "feature", "survey", "remind",
+    "refund", "expir", "attempt", "tried", "limit", "open", "request", "newsletter", "email",
+    "page", "shown", "show", "feature", "survey", "remind",
 )  # fmt: skip
+_BEGINS = ("start", "begin", "began", "trial")
 _BILLS = ("invoic", "paid", "bill", "payment", "charg", "renew", "receipt")
+_SIGN_UP_PAIRS = {
+    ("signed", "up"), ("sign", "up"), ("account", "created"), ("created", "account"),
+    ("user", "created"), ("workspace", "created"),
+}  # fmt: skip
 _SIGN_UPS = ("signup", "regist", "onboard")
 
 _KEPT_INTERNAL = {"$pageview", "$screen", "$autocapture"}
@@ -63,6 +70,28 @@ def words(name: str) -> list[str]:
     return re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower())
 
 
+def named(names: Iterable[str], wanted: Sequence[str]) -> str | None:
+    """The name that fits the earliest of `wanted` best; ties by name."""
+    ranked = [(place, name) for name in names if (place := rank(name, wanted)) is not None]
+    return min(ranked)[1] if ranked else None
+
+
+def rank(name: str, wanted: Sequence[str]) -> float | None:
+    """Position of the word that a column's name is, a little later where only its ending is it.
+
+    >>> rank("userId", ["user_id"]), rank("actor.user_id", ["user_id"]), rank("users", ["user"])
+    (0, 0.5, None)
+    """
+    plain = "_".join(words(name))
+    last = "_".join(words(name.rsplit(".", 1)[-1]))
+    for position, word in enumerate(wanted):
+        if plain == word:
+            return position
+        if last == word or last.endswith("_" + word):
+            return position + 0.5
+    return None
+
+
 def dimension_of(name: str) -> Dimension:
     """A guess at the dimension that an event speaks for.
 
@@ -70,7 +99,7 @@ def dimension_of(name: str) -> Dimension:
     ('team', 'upgrade', 'engagement')
     """
     for dimension, stems in _DIMENSIONS:
-        if _has(name, stems):
+        if has_word(name, stems):
             return dimension
     return "engagement"
 
@@ -92,16 +121,15 @@ def purchase_words(name: str) -> int:
     >>> purchase_words("subscription_started"), purchase_words("checkout_started")
     (3, -3)
     """
-    buys = _has(name, _BUYS)
-    begun = _has(name, ("start", "begin", "began", "trial")) and not _has(name, ("subscri", "convert"))
-    if begun or _has(name, _NO_SALE):
+    begun = has_word(name, _BEGINS) and not has_word(name, ("subscri", "convert"))
+    if begun or has_word(name, _NO_SALE):
         return -3
-    return 3 if buys else 1 if _has(name, _MAY_BUY) else 0
+    return 3 if has_word(name, _BUYS) else 1 if has_word(name, _MAY_BUY) else 0
 
 
 def is_bill(name: str) -> bool:
     """Something that customers get and others do not."""
-    return _has(name, _BILLS)
+    return has_word(name, _BILLS)
 
 
 def is_sign_up(name: str) -> bool:
@@ -110,11 +138,7 @@ def is_sign_up(name: str) -> bool:
     >>> is_sign_up("signed_up"), is_sign_up("Account Created"), is_sign_up("sign_in")
     (True, True, False)
     """
-    found = words(name)
-    pairs = set(zip(found, found[1:], strict=False))
-    spelled = {("signed", "up"), ("sign", "up"), ("account", "created"), ("created", "account"),
-               ("user", "created"), ("workspace", "created")}  # fmt: skip
-    return bool(pairs & spelled) or _has(name, _SIGN_UPS)
+    return bool(set(pairwise(words(name))) & _SIGN_UP_PAIRS) or has_word(name, _SIGN_UPS)
 
 
 def page_event(path: str) -> str | None:
@@ -131,7 +155,12 @@ def page_event(path: str) -> str | None:
     return None
 
 
-def _has(name: str, stems: tuple[str, ...]) -> bool:
+def has_word(name: str, stems: tuple[str, ...]) -> bool:
+    """Whether a word of the name begins with a stem (some stems must be the whole word).
+
+    >>> has_word("UpgradePrompt shown", ("upgrad",)), has_word("steam_bought", ("team",))
+    (True, False)
+    """
     return any(
         word == stem if stem in _WHOLE_WORDS else word.startswith(stem)
         for word in words(name)

@@ -56,12 +56,20 @@ def register(
             signature=signature(model.features),
             input_example=pyfunc_frame(rows.take(np.arange(min(3, len(rows))))),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
-            registered_model_name=run.model_name,
         )
-    number = int(info.registered_model_version)
+    # Not log_model(registered_model_name=...), which prints lines of its own.
+    if not client.search_registered_models(f"name = '{run.model_name}'"):
+        client.create_registered_model(run.model_name)
+    created = client.create_model_version(
+        run.model_name,
+        source=info.model_uri,
+        run_id=info.run_id,
+        model_id=info.model_id,
+        description=verdict,
+    )
+    number = int(created.version)
     alias = CHALLENGER if _aliased(client, run.model_name, CHAMPION) else CHAMPION
     client.set_registered_model_alias(run.model_name, alias, str(number))
-    client.update_model_version(run.model_name, str(number), description=verdict)
     return Version(run.model_name, number, (alias,), info.run_id)
 
 

@@ -18,6 +18,7 @@ from pipeline.wording import (
     INTERVAL_MEANING,
     METRIC_MEANINGS,
     METRIC_NAMES,
+    falling,
     interval,
     percent,
     shown,
@@ -25,6 +26,8 @@ from pipeline.wording import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CONTENDERS = ("model", "scorecard")
 
 
 def write_report(
@@ -64,8 +67,8 @@ def _opening(run: Run, data: Assembled, evaluation: Evaluation) -> str:
     return (
         f"# {run.settings.name}: model against scorecard\n\n"
         f"**{evaluation.verdict}**\n\n"
-        f"Asked: does this {run.settings.entity} convert within {run.settings.horizon_days} days of "
-        f"as_of? Judged on {evaluation.rows:,} snapshots of {evaluation.entities:,} "
+        f"Asked: does this {run.settings.entity} convert within {run.settings.horizon_days} days "
+        f"of as_of? Judged on {evaluation.rows:,} snapshots of {evaluation.entities:,} "
         f"{run.settings.entity}s, of which {evaluation.positives:,} convert (base rate "
         f"{percent(evaluation.base_rate)}), all later than anything the model was fitted or "
         f"calibrated on. With labels permuted within each date its PR-AUC falls to "
@@ -76,23 +79,30 @@ def _opening(run: Run, data: Assembled, evaluation: Evaluation) -> str:
 
 
 def _metrics(evaluation: Evaluation) -> str:
-    table = evaluation.table
-    lines = ["## On the same test rows\n", "| metric | model | scorecard | difference | meaning |",
-             "|---|---|---|---|---|"]  # fmt: skip
-    for metric, rows in table.groupby("metric", sort=False):
+    lines = ["## On the same test rows\n", *_header("metric", *CONTENDERS, "difference", "meaning")]
+    for metric, rows in evaluation.table.groupby("metric", sort=False):
         model, card = rows.iloc[0], rows.iloc[1]
-        lines.append(
-            f"| {METRIC_NAMES[metric]} | {shown(model['value'])} ({interval(model['low'], model['high'])}) "
-            f"| {shown(card['value'])} ({interval(card['low'], card['high'])}) "
-            f"| {shown(card['difference'])} ({interval(card['difference_low'], card['difference_high'])}) "
-            f"| {METRIC_MEANINGS[metric]} |"
-        )
+        cells = [_ranged(model), _ranged(card), _ranged(card, "difference")]
+        lines.append(_row(METRIC_NAMES[metric], *cells, METRIC_MEANINGS[metric]))
     return "\n".join([*lines, "", INTERVAL_MEANING + "\n"])
+
+
+def _header(*names: str) -> list[str]:
+    return [_row(*names), "|" + "---|" * len(names)]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ranged(row: "pd.Series", what: str = "value") -> str:
+    prefix = "" if what == "value" else f"{what}_"
+    return f"{shown(row[what])} ({interval(row[prefix + 'low'], row[prefix + 'high'])})"
 
 
 def _tiers(model: PropensityModel, evaluation: Evaluation) -> str:
     cutoffs = model.scorer.tiers["cutoffs"]
-    text = ", ".join(f"{name} from {percent(cut)}" for name, cut in reversed(cutoffs.items()))
+    text = ", ".join(f"{name} from {percent(cut)}" for name, cut in falling(cutoffs))
     return (
         f"## Tiers\n\nCut-offs of probability, fixed when the model was trained: {text}.\n\n"
         + _reliability(evaluation.tiers["model"])
@@ -100,7 +110,10 @@ def _tiers(model: PropensityModel, evaluation: Evaluation) -> str:
 
 
 def _reliability(rows: list[ReliabilityRow]) -> str:
-    lines = ["| tier | test rows | predicted | converted | 95 % interval |", "|---|---|---|---|---|"]
+    lines = [
+        "| tier | test rows | predicted | converted | 95 % interval |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| {row.group} | {row.rows:,} | {percent(row.predicted)} | {percent(row.observed)} "
         f"| {percent(row.low)} to {percent(row.high)} |"
@@ -126,21 +139,21 @@ def _folds(split: Split, horizon_days: int) -> str:
 
 
 def _similarity(worth: "pd.DataFrame | None") -> str:
-    title = "## What similarity to customers is worth\n\n"
+    title = "## What similarity to customers is worth\n"
     if worth is None:
-        return f"{title}Not used: it is switched off, or too few customers are known.\n"
-    lines = ["| metric | with | without | with minus without | shuffled customers | with minus shuffled |",
-             "|---|---|---|---|---|---|"]  # fmt: skip
+        return f"{title}\nNot used: it is switched off, or too few customers are known.\n"
+    names = ("metric", "with", "without", "with minus without", "shuffled", "with minus shuffled")
+    lines = [title, *_header(*names)]
     for metric, rows in worth.groupby("metric", sort=False):
-        if metric not in ("pr_auc", "roc_auc", "log_loss"):
-            continue
-        have, without, shuffled = (rows.iloc[i] for i in range(3))
-        cells = " | ".join(
-            f"{shown(r['value'])} | {shown(r['difference'])} ({interval(r['difference_low'], r['difference_high'])})"
-            for r in (without, shuffled)
-        )
-        lines.append(f"| {METRIC_NAMES[metric]} | {shown(have['value'])} | {cells} |")
-    return title + "\n".join(lines) + "\n\n" + similarity_verdict(worth) + "\n"
+        if metric in ("pr_auc", "roc_auc", "log_loss"):
+            have, *others = (rows.iloc[place] for place in range(3))
+            cells = [text for r in others for text in (shown(r["value"]), _ranged(r, "difference"))]
+            lines.append(_row(METRIC_NAMES[metric], shown(have["value"]), *cells))
+    lines += [
+        "",
+        "Shuffled: as many rows drawn at random from the training rows, called customers.",
+    ]
+    return "\n".join([*lines, "", similarity_verdict(worth), ""])
 
 
 def similarity_verdict(worth: "pd.DataFrame") -> str:
@@ -159,39 +172,39 @@ def similarity_verdict(worth: "pd.DataFrame") -> str:
 
 def _scorecard(scorecard: Scorecard, test: Dataset) -> str:
     result = scorecard.score(test.matrix)
-    lines = ["## Scorecard rules\n", "| rule | dimension | points | earned by |", "|---|---|---|---|"]
+    lines = ["## Scorecard rules\n", *_header("rule", "dimension", "points", "earned by")]
     for at, rule in enumerate(scorecard.spec.rules):
-        share = "no data, never counts" if rule.name in result.without_data else percent(
-            float(result.fired[:, at].mean())
-        )
-        lines.append(f"| {rule.name} | {rule.dimension} | {rule.points:+d} | {share} |")
+        share = percent(float(result.fired[:, at].mean()))
+        told = "no data, never counts" if rule.name in result.without_data else share
+        lines.append(_row(rule.name, rule.dimension, f"{rule.points:+d}", told))
     if not scorecard.spec.rules:
-        lines.append("| (no rules in the settings: every row has 0 points) | | | |")
+        lines.append("The settings have no rules: every row has 0 points.")
     return "\n".join(lines) + "\n"
 
 
 def _cautions(data: Assembled) -> str:
-    static = [f"`{item.name}` of the {item.of}" for item in data.log.attributes if item.static]
+    static = [item for item in data.log.attributes if item.static]
     used = {feature.property for feature in data.features if feature.statistic == "attribute"}
-    risky = [text for text, item in zip(static, [a for a in data.log.attributes if a.static], strict=True)
-             if item.name in used]  # fmt: skip
     lines = ["## What could be wrong\n"]
-    lines.append(
-        f"- Attributes without history, taken as known at every time: {', '.join(static)}. "
-        f"Used as features: {', '.join(risky) or 'none'}. They leak if they were filled in after "
-        "the fact."
-        if static
-        else "- Every attribute has a history; none can leak by having been filled in later."
-    )
+    if static:
+        names = ", ".join(f"`{item.name}` of the {item.of}" for item in static)
+        risky = ", ".join(f"`{item.name}`" for item in static if item.name in used)
+        lines.append(
+            f"- Attributes without history, taken as known at every time: {names}. Used as "
+            f"features: {risky or 'none'}. They leak if they were filled in after the fact."
+        )
+    else:
+        lines.append("- Every attribute has a history: none can have been filled in later.")
     for source in data.log.manifest["statements"]:
         lines.append(f"- `{source['source']}`: {' '.join(source['statements'])}")
     return "\n".join(lines) + "\n"
 
 
 def _features(model: PropensityModel) -> str:
-    gains = model.importance()
-    lines = ["## Features that carry the model\n", "| share of gain | feature | meaning |", "|---|---|---|"]
-    meaning = {feature.name: feature.meaning for feature in model.features}
-    for name, share in gains[:20]:
-        lines.append(f"| {percent(share)} | `{name}` | {meaning.get(name, 'similarity to customers')} |")
+    title = "## Features that carry the model\n"
+    lines = [title, *_header("share of gain", "feature", "meaning")]
+    meanings = {feature.name: feature.meaning for feature in model.features}
+    for name, share in model.importance()[:20]:
+        meaning = meanings.get(name, "similarity to customers")
+        lines.append(_row(percent(share), f"`{name}`", meaning))
     return "\n".join(lines) + "\n"

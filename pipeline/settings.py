@@ -141,14 +141,16 @@ def parse(text: str, source: str = "settings") -> Settings:
         problem = str(error).splitlines()[0]
         raise SettingsError(f"{source}: not valid YAML: {problem}") from error
     if not isinstance(data, dict):
-        raise SettingsError(f"{source}: expected a mapping of settings, found {type(data).__name__}.")
+        raise SettingsError(f"{source}: expected settings, found {type(data).__name__}.")
     try:
         # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
         return Settings.model_validate_json(json.dumps(data, default=_plain))
     except ValidationError as error:
         lines = [_explain(item, data, source) for item in error.errors()[:5]]
         more = len(error.errors()) - len(lines)
-        raise SettingsError("\n".join(lines) + (f"\n... and {more} more." if more else "")) from None
+        raise SettingsError(
+            "\n".join(lines) + (f"\n... and {more} more." if more else "")
+        ) from None
 
 
 def _plain(value: object) -> object:
@@ -178,9 +180,7 @@ def _keys_only(loc: tuple, data: Any) -> list:
     """Drop the names of union members that pydantic puts between the keys of the file."""
     keys: list = []
     for part in loc:
-        inside = isinstance(data, dict) and part in data
-        within = isinstance(data, list) and isinstance(part, int) and part < len(data)
-        if inside or within:
+        if _holds(data, part):
             data = data[part]
             keys.append(part)
         elif part == loc[-1]:
@@ -188,15 +188,21 @@ def _keys_only(loc: tuple, data: Any) -> list:
     return keys
 
 
+def _holds(data: Any, key: Any) -> bool:
+    if isinstance(data, list):
+        return isinstance(key, int) and key < len(data)
+    return isinstance(data, dict) and key in data
+
+
 def _line(keys: list, data: Any) -> int:
     """Line of the deepest key that the file has, counted from 1."""
     line = 1
     for key in keys:
-        try:
-            line = data.lc.key(key)[0] + 1 if isinstance(data, dict) else data.lc.item(key)[0] + 1
-            data = data[key]
-        except (AttributeError, KeyError, IndexError, TypeError):
+        place = getattr(data, "lc", None)
+        if place is None or not _holds(data, key):
             break
+        line = (place.key(key) if isinstance(data, dict) else place.item(key))[0] + 1
+        data = data[key]
     return line
 
 

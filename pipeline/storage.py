@@ -67,6 +67,14 @@ def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConne
     return connection
 
 
+def keep_order(connection: "duckdb.DuckDBPyConnection", keep: bool) -> None:
+    """Whether tables keep the order of the query that fills them; without, more runs in parallel.
+
+    Files and sorted tables need it: without it even an ORDER BY is not what is stored.
+    """
+    connection.execute(f"set preserve_insertion_order = {str(keep).lower()}")
+
+
 def rows_of(connection: "duckdb.DuckDBPyConnection", query: str) -> list[tuple[Any, ...]]:
     """All rows of a small result.
 

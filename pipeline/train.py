@@ -67,11 +67,12 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
     log = import_events(run, say)
     data = assemble(run, log, say)
     split = temporal_split(data.dataset, settings.horizon_days, settings.evaluation.folds)
-    folds = {name: data.dataset.take(getattr(split, name)) for name in ("train", "calibrate", "test")}
+    folds = {
+        name: data.dataset.take(getattr(split, name)) for name in ("train", "calibrate", "test")
+    }
     say(
-        "Fitting on {train:,} rows, calibrating on {calibrate:,}, testing on {test:,} later ones".format(
-            **{name: len(rows) for name, rows in folds.items()}
-        )
+        f"Fitting on {len(folds['train']):,} rows, calibrating on {len(folds['calibrate']):,}, "
+        f"testing on {len(folds['test']):,} later ones"
     )
     model = PropensityModel.fit(
         folds["train"],
@@ -173,7 +174,15 @@ def _record(
         tracking.log_evaluation(evaluation, worth, split)
         tracking.log_rows("test", test, data.log.root, run.settings.horizon_days)
         report = write_report(
-            run.store / "reports" / run_id, run, model, data, split, test, evaluation, worth, scorecard
+            run.store / "reports" / run_id,
+            run,
+            model,
+            data,
+            split,
+            test,
+            evaluation,
+            worth,
+            scorecard,
         )
         tracking.log_folder(report.parent, "report")
         bundle = save_bundle(

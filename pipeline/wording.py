@@ -1,5 +1,7 @@
 """What every shown number means, in one line each, and how it is written."""
 
+from models.scoring import TIERS
+
 METRIC_NAMES = {
     "roc_auc": "ROC-AUC",
     "pr_auc": "PR-AUC",
@@ -42,13 +44,25 @@ ACTIONS = {
 }
 
 
-def shown(value: float) -> str:
-    """Three decimals, or two significant digits for small numbers.
+def falling(cutoffs: dict[str, float]) -> list[tuple[str, float]]:
+    """Tiers with their cut-offs, highest first, whatever order the file had.
 
-    >>> shown(0.12345), shown(0.00123), shown(7.0)
-    ('0.123', '0.0012', '7.000')
+    >>> falling({"hot": 0.3, "warm": 0.1, "critical": 0.5})
+    [('critical', 0.5), ('hot', 0.3), ('warm', 0.1)]
     """
-    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    return [(name, cutoffs[name]) for name in reversed(TIERS) if name in cutoffs]
+
+
+def shown(value: float) -> str:
+    """About three digits that matter.
+
+    >>> shown(0.12345), shown(0.00123), shown(7.0), shown(12.109)
+    ('0.123', '0.0012', '7.00', '12.1')
+    """
+    size = abs(value)
+    if size < 0.01:
+        return f"{value:.2g}"
+    return f"{value:.3f}" if size < 1 else f"{value:.2f}" if size < 10 else f"{value:.1f}"
 
 
 def interval(low: float, high: float) -> str:

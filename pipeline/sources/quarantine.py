@@ -63,7 +63,7 @@ def collect(connection: "duckdb.DuckDBPyConnection") -> None:
 def refuse_too_many(
     connection: "duckdb.DuckDBPyConnection", n_rows: int, max_bad_share: float
 ) -> None:
-    """Stop when more than `max_bad_share` of all rows are bad.
+    """Stop when more than `max_bad_share` of all `n_rows` rows are bad.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def refuse_too_many(
         With the reasons, their counts and one example.
     """
     n_bad = value_of(connection, "select count(*) from quarantine")
-    if n_bad <= max_bad_share * (n_rows + n_bad):
+    if n_bad <= max_bad_share * n_rows:
         return
     file, line, reason, raw = rows_of(
         connection, "select file, line, reason, raw from quarantine order by all limit 1"
@@ -79,7 +79,7 @@ def refuse_too_many(
     reasons = "; ".join(f"{n:,} x {text}" for text, n in counts(connection).items())
     place = Path(file).name + (f" line {line}" if line > 0 else "")
     raise EventLogError(
-        f"{n_bad:,} of {n_rows + n_bad:,} rows can't be used, more than max_bad_share = "
+        f"{n_bad:,} of {n_rows:,} rows can't be used, more than max_bad_share = "
         f"{max_bad_share:g} allows: {reasons}. Example ({reason}): {place}: {raw[:200]!r}."
     )
 
@@ -137,7 +137,8 @@ def _numbered(path: Path) -> Iterator[tuple[int, object]]:
     ):
         if kind_of(path) == "json":
             for line, raw in enumerate(text, start=1):
-                yield line, raw.rstrip("\r\n")
+                # chr(1) ends the line where DuckDB reads it, see rows.py.
+                yield line, raw.rstrip("\r\n").partition(chr(1))[0]
             return
         reader = csv.reader(text, delimiter=csv_layout(path).delimiter)
         try:

@@ -213,7 +213,8 @@ def _json_rows(paths: list[Path]) -> Rows:
         f"store_rejects = true, rejects_limit = 0, max_line_size = {_LONGEST_LINE}, "
         "filename = '__file')"
     )
-    blank = "(line is null or trim(line) = '')"
+    # Stops at the first character that is no space, where trim() would copy the whole line.
+    blank = r"(line is null or not regexp_matches(line, '\S'))"
     return Rows(tuple(paths), base, None, "null::bigint", "line", blank)
 
 

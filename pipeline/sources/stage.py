@@ -32,7 +32,8 @@ def prepare(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> None:
     connection.execute(values.MACROS)
     columns = [
         "source integer, file varchar, line bigint, raw varchar, reason varchar, left_out varchar",
-        "event_id varchar, visitor varchar, person varchar, anonymous boolean, link_from varchar, alias boolean",
+        "event_id varchar, visitor varchar, person varchar, anonymous boolean",
+        "link_from varchar, alias boolean",
         "account varchar, event varchar, occurred_at bigint, known_at bigint",
         "before_occurred boolean, late boolean, bad_numbers integer, email varchar",
     ]

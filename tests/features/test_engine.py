@@ -9,7 +9,6 @@ from features.clock import DAY_US
 from features.engine import build_features
 from features.matrix import Snapshots
 from pipeline.import_frame import import_frame
-
 from tests.features.worlds import DATA, SPEC, START, adversarial_events, grid
 
 
@@ -89,19 +88,26 @@ def test_two_runs_and_any_thread_count_are_byte_equal(level, tmp_path, catalogue
     shuffled = import_frame(events.sample(frac=1, random_state=1), tmp_path / "b", level, data=DATA)
     rows = grid(log, level)
     one = build_features(log, rows, catalogue, threads=1)
-    assert one.table.equals(build_features(log, rows, catalogue, threads=2).table, check_metadata=True) or equal(
-        one, build_features(log, rows, catalogue, threads=2)
-    )
+    assert one.table.equals(
+        build_features(log, rows, catalogue, threads=2).table, check_metadata=True
+    ) or equal(one, build_features(log, rows, catalogue, threads=2))
     assert equal(one, build_features(shuffled, rows, catalogue))
 
 
 def test_an_event_at_as_of_is_the_future_and_one_at_the_window_edge_is_inside(tmp_path):
     when = pd.to_datetime(["2024-03-01", "2024-03-08"])
     frame = pd.DataFrame(
-        {"event": "login", "user_id": "ann", "account_id": "acme", "time": when.astype("datetime64[us]")}
+        {
+            "event": "login",
+            "user_id": "ann",
+            "account_id": "acme",
+            "time": when.astype("datetime64[us]"),
+        }
     )
     log = import_frame(frame, tmp_path, "account")
-    features = [f for f in build_catalogue(SPEC.model_copy(update={"properties": {}}), log, "account")]
+    features = [
+        f for f in build_catalogue(SPEC.model_copy(update={"properties": {}}), log, "account")
+    ]
     as_of = int(when[1].value // 1000)
     row = Snapshots.of("account", [0], [as_of], log.ids("account"))
     matrix = build_features(log, row, features)

@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+
 from features.catalogue import FeatureSpec
 from features.clock import DAY_US, to_us
 from features.definitions import Feature
@@ -20,7 +21,11 @@ SPEC = FeatureSpec.model_validate(
     {
         "windows_days": (1, 7, 14, 28),
         "trend_days": (7, 14),
-        "events": {"engagement": ("login",), "team": ("invite",), "value": ("report made", "limit")},
+        "events": {
+            "engagement": ("login",),
+            "team": ("invite",),
+            "value": ("report made", "limit"),
+        },
         "groups": {"any of two": {"dimension": "upgrade", "events": ("limit", "invite")}},
         "event_statistics": (
             "count",
@@ -65,11 +70,13 @@ def grid(log, level, every_days: int = 5) -> Snapshots:
     times = np.arange(START - DAY_US, START + 75 * DAY_US, every_days * DAY_US)
     times = np.sort(np.concatenate([times, times[::3] + 12_345_678]))
     n = len(log.ids(level))
-    return Snapshots.of(level, np.repeat(np.arange(n), len(times)), np.tile(times, n), log.ids(level))
+    return Snapshots.of(
+        level, np.repeat(np.arange(n), len(times)), np.tile(times, n), log.ids(level)
+    )
 
 
 def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
-    """The feature by a join of every snapshot with every event: slow, obvious, another language."""
+    """The feature by a join of every snapshot with every event: slow, and another language."""
     con = duckdb.connect()
     folder = Path(log.root).as_posix()
     con.register("snap", pd.DataFrame({"e": snapshots.entity, "as_of": snapshots.as_of}))
@@ -78,7 +85,7 @@ def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
         '"property.rows" as rows_, "property.plan" as plan_'
     )
     con.execute(
-        f"create view ev as select {columns}, row_number() over (order by \"at\", occurred_at, "
+        f'create view ev as select {columns}, row_number() over (order by "at", occurred_at, '
         'account, "user", event, rows_, plan_) as seq '
         f"from read_parquet('{folder}/shard-*.parquet')"
     )
@@ -100,11 +107,11 @@ def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
         "select distinct snap.e, snap.as_of, ev.seq, ev.ts, ev.ts - lag(ev.ts) over "
         f"(partition by snap.e, snap.as_of, usr order by ev.seq) as gap {past}"
     )
-    sessions = "count(*) filter (ts is not null and {0} and (gap is null or gap > 1800000000))"
-    sessions = sessions.format(inside.replace("ev.", "").replace("snap.", ""))
-    spent = "coalesce(sum(gap) filter ({0} and gap <= 1800000000), 0) / 60e6".format(
-        inside.replace("ev.", "").replace("snap.", "")
+    within = inside.replace("ev.", "").replace("snap.", "")
+    sessions = (
+        f"count(*) filter (ts is not null and {within} and (gap is null or gap > 1800000000))"
     )
+    spent = f"coalesce(sum(gap) filter ({within} and gap <= 1800000000), 0) / 60e6"
     expression = {
         "count": f"count(ev.ts) filter ({inside})",
         "active_days": f"count(distinct ev.ts // {DAY_US}) filter ({inside})",
@@ -121,18 +128,19 @@ def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
         "session_minutes": f"case when {sessions} > 0 then {spent} / {sessions} end",
     }
     if feature.statistic == "trend":
-        this, both = f"count(ev.ts) filter (ev.ts >= as_of - {w})", (
-            f"count(ev.ts) filter (ev.ts >= as_of - {2 * w})"
+        this, both = (
+            f"count(ev.ts) filter (ev.ts >= as_of - {w})",
+            (f"count(ev.ts) filter (ev.ts >= as_of - {2 * w})"),
         )
         expression["trend"] = (
             f"case when {both} > 0 then ({this} - ({both} - {this})) / {both}::double end"
         )
     source = f"from ({start})" if feature.statistic in ("sessions", "session_minutes") else past
     select = expression[feature.statistic]
-    prefix = "" if feature.statistic in ("sessions", "session_minutes") else "snap."
-    rows = con.execute(
-        f"select {select} as v {source} group by {prefix}e, {prefix}as_of order by {prefix}e, {prefix}as_of"
-    ).fetchnumpy()["v"]
+    owner = "" if feature.statistic in ("sessions", "session_minutes") else "snap."
+    keys = f"{owner}e, {owner}as_of"
+    rows = con.execute(f"select {select} as v {source} group by {keys} order by {keys}")
+    rows = rows.fetchnumpy()["v"]
     values = np.ma.filled(np.ma.asarray(rows, dtype=np.float64), np.nan)
     if feature.scope == "account":
         # A user who is in no account yet: nothing is known of it, not even that it is idle.

@@ -19,10 +19,19 @@ START = to_us("2024-01-01")
 
 
 def _count(name: str, days: int) -> Feature:
-    meaning = f"{name.capitalize()} in the last {days} days"
     column = f"{name}_count_{days}d"
     return Feature(
-        column, "engagement", "count", (name,), None, days, "entity", "number", "events", meaning
+        column,
+        "engagement",
+        "count",
+        (name,),
+        None,
+        days,
+        "entity",
+        "number",
+        "events",
+        meaning="",
+        subject=name,
     )
 
 

@@ -149,7 +149,7 @@ def test_reasons_are_facts_in_words_and_no_fact_comes_twice(fitted: object) -> N
                 assert reason.value == rows.matrix.column(reason.feature)[row]
 
 
-def test_a_reason_reads_as_a_sentence_with_its_unit_and_what_is_typical(fitted: object) -> None:
+def test_a_reason_states_the_fact_and_what_is_typical(fitted: object) -> None:
     rows = fitted.test.take(np.arange(40))
     told = {
         reason.feature: (at, reason)
@@ -159,9 +159,9 @@ def test_a_reason_reads_as_a_sentence_with_its_unit_and_what_is_typical(fitted: 
     row, invites = told["invites_count_28d"]
     count = int(rows.matrix.column("invites_count_28d")[row])
     typical = int(np.median(fitted.train.matrix.column("invites_count_28d")))
-    assert invites.text == f"Invites in the last 28 days: {count} events (typical: {typical})"
+    assert invites.text == f"invites: {count} times in the last 28 days (typical: {typical})"
     row, plan = told["plan"]
-    assert plan.text == f"Plan: {rows.matrix.column('plan')[row]} (typical: free)"
+    assert plan.text == f"plan: {rows.matrix.column('plan')[row]} (typical: free)"
 
 
 def test_all_reasons_and_the_constant_add_up_to_the_raw_score(fitted: object) -> None:

@@ -19,10 +19,14 @@ COLUMNS = {"event": "action", "user": "who", "time": "ts"}
 CSV = "action,who,org,ts,rows\nopened,7,acme,2024-01-01,1\nsaved,8.0,acme,2024-01-02,\n"
 
 
-def imported(folder: Path, name: str, text: str, level: str = "account", **data: object) -> EventLog:
+def imported(
+    folder: Path, name: str, text: str, level: str = "account", **data: object
+) -> EventLog:
     """A log of one file; `source` overrides settings of the source."""
     write(folder / name, text)
-    source = {"format": "generic", "files": [name], "columns": COLUMNS} | dict(data.pop("source", {}))  # type: ignore[call-overload]
+    source = {"format": "generic", "files": [name], "columns": COLUMNS} | dict(
+        data.pop("source", {})
+    )  # type: ignore[call-overload]
     settings = {"sources": [source], **data}
     spec = DataSpec.model_validate_json(json.dumps(settings))
     return import_log(spec, folder, folder / "store", level, threads=1)  # type: ignore[arg-type]
@@ -52,7 +56,9 @@ def test_csv_parquet_and_json_lines_give_equal_logs(tmp_path):
     rows.to_csv(tmp_path / "events.csv", index=False)
     rows.to_csv(tmp_path / "events.tsv.gz", index=False, sep="\t")
     rows.to_parquet(tmp_path / "events.parquet")
-    rows.to_json(tmp_path / "events.jsonl", orient="records", lines=True, date_format="iso", date_unit="us")
+    rows.to_json(
+        tmp_path / "events.jsonl", orient="records", lines=True, date_format="iso", date_unit="us"
+    )
     prints = set()
     for name in ("events.csv", "events.tsv.gz", "events.parquet", "events.jsonl"):
         settings = {
@@ -142,7 +148,13 @@ def test_globs_take_files_of_several_layouts(tmp_path):
 def test_a_table_of_conversions_becomes_events(tmp_path):
     write(tmp_path / "won.csv", "org,at\nacme,2024-01-05\n")
     conversions = {"files": ["won.csv"], "of": "account", "id": "org", "time": "at", "event": "won"}
-    log = imported(tmp_path, "e.csv", CSV, source={"columns": {**COLUMNS, "account": "org"}}, conversions=conversions)
+    log = imported(
+        tmp_path,
+        "e.csv",
+        CSV,
+        source={"columns": {**COLUMNS, "account": "org"}},
+        conversions=conversions,
+    )
     assert [(event.name, event.n_events) for event in log.event_names][-1] == ("won", 1)
     assert log.shard(0)["account"].to_pylist() == [0, 0, 0]
 
@@ -151,8 +163,21 @@ def test_tables_give_attributes_members_and_entities_without_events(tmp_path):
     write(tmp_path / "orgs.csv", "id,employees,since\nacme,50,2024-01-02\nacme,80,2024-02-01\n")
     write(tmp_path / "people.csv", "id,org,email\n7,acme,a@acme.io\n8,acme,b@gmail.com\n99,idle,\n")
     tables = [
-        {"of": "account", "files": ["orgs.csv"], "id": "id", "time": "since", "columns": {"employees": "number"}},
-        {"of": "user", "files": ["people.csv"], "id": "id", "static": True, "account": "org", "columns": {"email": "category"}},
+        {
+            "of": "account",
+            "files": ["orgs.csv"],
+            "id": "id",
+            "time": "since",
+            "columns": {"employees": "number"},
+        },
+        {
+            "of": "user",
+            "files": ["people.csv"],
+            "id": "id",
+            "static": True,
+            "account": "org",
+            "columns": {"email": "category"},
+        },
     ]
     log = imported(tmp_path, "e.csv", CSV, tables=tables)
     assert log.ids("account").tolist() == ["acme", "idle"]
@@ -184,7 +209,10 @@ def test_a_frame_becomes_a_log_and_equal_frames_share_it(tmp_path):
         }
     )
     log = import_frame(frame, tmp_path)
-    assert [(one.name, one.type) for one in log.properties] == [("size", "number"), ("kind", "category")]
+    assert [(one.name, one.type) for one in log.properties] == [
+        ("size", "number"),
+        ("kind", "category"),
+    ]
     np.testing.assert_array_equal(log.shard(0)["property.size"].to_numpy(), [1.0, 2.0])
     assert import_frame(frame.copy(), tmp_path).root == log.root
     with pytest.raises(EventLogError, match="no column 'event'"):

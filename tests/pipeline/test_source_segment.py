@@ -40,10 +40,14 @@ def test_calls_become_events_of_users_and_accounts(tmp_path):
         [
             call("page", "2024-01-01", anonymousId="a1", name="Pricing", properties={"path": "/p"}),
             call("screen", "2024-01-02", userId="ann", name="Home"),
-            call("identify", "2024-01-03", userId="ann", anonymousId="a1", traits={"role": "admin"}),
+            call(
+                "identify", "2024-01-03", userId="ann", anonymousId="a1", traits={"role": "admin"}
+            ),
             call("group", "2024-01-04", userId="ann", groupId="acme", traits={"plan": "free"}),
             call("track", "2024-01-05", userId="ann", event="Exported", properties={"rows": 3}),
-            call("track", "2024-01-06", userId="ann", event="Exported", context={"groupId": "beta"}),
+            call(
+                "track", "2024-01-06", userId="ann", event="Exported", context={"groupId": "beta"}
+            ),
         ],
         derived_events=[
             {"name": "pricing_viewed", "event": "page_viewed", "where": {"path": ["/p"]}}
@@ -63,7 +67,9 @@ def test_calls_become_events_of_users_and_accounts(tmp_path):
         ("Exported", "ann", "beta", "2024-01-06", "2024-01-06"),
     ]
     assert log.categories["name"] == ["Home", "Pricing"]
-    told_of = [(v["attribute"], to_text(v["at"]), v["text"]) for v in log.attribute_values.to_pylist()]
+    told_of = [
+        (v["attribute"], to_text(v["at"]), v["text"]) for v in log.attribute_values.to_pylist()
+    ]
     # The role is known from the identify call on, though its account is known only a day later.
     assert told_of == [(0, "2024-01-03", "admin"), (1, "2024-01-04", "free")]
 
@@ -100,6 +106,9 @@ def test_an_alias_moves_the_previous_id_at_user_level(tmp_path):
 
 
 def test_an_unknown_type_of_call_is_quarantined(tmp_path):
-    calls = [call("track", "2024-01-01", userId="ann", event="e"), call("poll", "2024-01-01", userId="b")]
+    calls = [
+        call("track", "2024-01-01", userId="ann", event="e"),
+        call("poll", "2024-01-01", userId="b"),
+    ]
     log = imported(tmp_path, calls, max_bad_share=0.5)
     assert log.manifest["counts"]["quarantined"] == {"unknown type of call": 1}

@@ -1,4 +1,4 @@
-"""Who did what, and since when it is known: identity, accounts, attributes, exclusion, duplicates."""
+"""Who did it, and since when it is known: links, aliases, memberships, duplicates."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,11 @@ def of_account(account: str) -> dict:
 
 
 def imported(
-    folder: Path, lines: list[str], level: str = "account", source: dict | None = None, **data: object
+    folder: Path,
+    lines: list[str],
+    level: str = "account",
+    source: dict | None = None,
+    **data: object,
 ) -> EventLog:
     folder.mkdir(exist_ok=True)
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
@@ -67,7 +71,11 @@ def told(log: EventLog) -> list[tuple]:
 def test_an_event_before_identify_belongs_to_the_user_but_is_known_only_from_then_on(tmp_path):
     log = imported(
         tmp_path,
-        [anonymous("viewed", "anon", day(1)), identify("ann", day(3), "anon"), posthog("used", "ann", day(2))],
+        [
+            anonymous("viewed", "anon", day(1)),
+            identify("ann", day(3), "anon"),
+            posthog("used", "ann", day(2)),
+        ],
     )
     assert told(log) == [
         ("used", "ann", None, "2024-01-02", "2024-01-02"),
@@ -145,7 +153,9 @@ def test_anonymous_history_can_be_dropped(tmp_path):
 
 
 @pytest.mark.parametrize(("level", "users"), [("user", ["ann", "anon"]), ("account", ["ann"])])
-def test_visitors_never_identified_are_users_of_their_own_at_user_level_only(tmp_path, level, users):
+def test_visitors_never_identified_are_users_of_their_own_at_user_level_only(
+    tmp_path, level, users
+):
     lines = [
         anonymous("viewed", "anon", day(1)),
         anonymous("viewed", "guest", day(1), **of_account("acme")),
@@ -222,179 +232,3 @@ def test_of_equal_uuids_the_one_known_first_counts(tmp_path):
     log = imported(tmp_path, lines)
     assert [row[0] for row in told(log)] == ["a", "c", "c"]
     assert log.manifest["counts"]["duplicates"] == 1
-
-
-def test_attributes_have_one_row_per_change_known_when_it_was_told(tmp_path):
-    def group_identify(time: str, **facts: object) -> str:
-        account = {"$group_type": "account", "$group_key": "acme", "$group_set": facts}
-        return posthog("$groupidentify", "ann", time, **account)
-
-    log = imported(
-        tmp_path,
-        [
-            group_identify(day(1), plan="free", seats="5"),
-            group_identify(day(2), plan="free", seats="many"),
-            group_identify(day(3), plan="pro", seats=7),
-            posthog("used", "ann", day(4), **{"$set_once": {"source": "ad"}}),
-            posthog("used", "ann", day(5), **{"$set_once": {"source": "web"}}),
-            posthog("used", "ann", day(6), **{"$set": {"source": "mail"}}),
-        ],
-        attributes={
-            "plan": {"of": "account", "type": "category"},
-            "seats": {"of": "account", "type": "number"},
-            "source": {"of": "user", "type": "category"},
-        },
-    )
-    values = log.attribute_values.to_pylist()
-    assert [(v["attribute"], to_text(v["at"]), v["text"]) for v in values if v["text"]] == [
-        (0, "2024-01-01", "free"),
-        (0, "2024-01-03", "pro"),
-        (2, "2024-01-04", "ad"),
-        (2, "2024-01-06", "mail"),
-    ]
-    assert [(to_text(v["at"]), v["number"]) for v in values if v["attribute"] == 1] == [
-        ("2024-01-01", 5.0),
-        ("2024-01-03", 7.0),
-    ]
-    assert log.manifest["counts"]["unreadable_attributes"] == 1
-
-
-def test_domains_come_from_e_mails_and_free_mail_has_none(tmp_path):
-    def member(who: str, email: str | None) -> str:
-        facts = {"$set": {"email": email}} if email else {}
-        return posthog("used", who, day(1), **of_account("acme"), **facts)
-
-    lines = [
-        member("ann", "Ann@Zeta.com"),
-        member("bob", "bob@acme.io"),
-        member("cat@acme.io", None),
-        member("dan", "dan@gmail.com"),
-    ]
-    log = imported(tmp_path, lines)
-    assert log.users["id"].to_pylist() == ["ann", "bob", "cat@acme.io", "dan"]
-    assert log.users["domain"].to_pylist() == ["zeta.com", "acme.io", "acme.io", None]
-    assert log.accounts["domain"].to_pylist() == ["acme.io"]
-
-
-def test_a_tie_of_domains_goes_to_the_first_by_alphabet(tmp_path):
-    lines = [
-        posthog("used", who, day(1), **of_account("acme")) for who in ("a@zeta.com", "b@beta.com")
-    ]
-    assert imported(tmp_path, lines).accounts["domain"].to_pylist() == ["beta.com"]
-
-
-def test_test_and_employee_traffic_is_left_out_and_counted(tmp_path):
-    log = imported(
-        tmp_path,
-        [
-            posthog("used", "real", day(1), **of_account("acme")),
-            posthog("used", "staff", day(1), **{"$set": {"email": "x@US.com"}}),
-            posthog("used", "staff", day(2), **of_account("acme")),
-            posthog("used", "7", day(1)),
-            posthog("used", "any", day(1), **of_account("test")),
-            posthog("used", "real", day(2), is_internal=True),
-        ],
-        exclude={
-            "email_domains": ["us.com"],
-            "users": [7],
-            "accounts": ["test"],
-            "properties": {"is_internal": [True]},
-        },
-    )
-    assert told(log) == [("used", "real", "acme", "2024-01-01", "2024-01-01")]
-    assert log.ids("user").tolist() == ["real"]
-    assert log.manifest["counts"]["left_out"] == {
-        "excluded user or account": 4,
-        "excluded by property": 1,
-    }
-
-
-def test_events_get_names_of_their_own_and_named_events_are_dropped(tmp_path):
-    lines = [
-        posthog("$pageview", "ann", day(1), **{"$pathname": "/pricing/"}),
-        posthog("$pageview", "ann", day(2), **{"$pathname": "/"}),
-        posthog("$flag", "ann", day(3)),
-    ]
-    log = imported(
-        tmp_path,
-        lines,
-        derived_events=[
-            {
-                "name": "pricing_viewed",
-                "event": "$pageview",
-                "where": {"$pathname": ["/pricing", "/pricing/"]},
-            }
-        ],
-        drop_events=["$flag", "$pageview"],
-    )
-    assert [row[0] for row in told(log)] == ["pricing_viewed"]
-    assert log.manifest["counts"]["left_out"] == {"dropped by name": 2}
-
-
-def test_properties_are_taken_by_key_by_dotted_path_and_from_text(tmp_path):
-    lines = [
-        posthog("a", "ann", day(1), rows=3, plan="pro", **{"a.b": "key", "deep": {"x": {"y": "1.5"}}}),
-        json.dumps(
-            {
-                "event": "b",
-                "distinct_id": "ann",
-                "timestamp": day(2),
-                "properties": json.dumps({"rows": "nan", "a": {"b": "path"}, "plan": None}),
-            }
-        ),
-    ]
-    kinds = {"rows": "number", "deep.x.y": "number", "plan": "category", "a.b": "category"}
-    log = imported(tmp_path, lines, properties=kinds)
-    table = log.shard(0)
-    assert table.column_names[5:] == [f"property.{name}" for name in kinds]
-    np.testing.assert_array_equal(table["property.rows"].to_numpy(), [3, np.nan])
-    np.testing.assert_array_equal(table["property.deep.x.y"].to_numpy(), [1.5, np.nan])
-    assert log.categories == {"plan": ["pro"], "a.b": ["key", "path"]}
-    assert table["property.plan"].to_pylist() == [0, -1]
-    assert table["property.a.b"].to_pylist() == [0, 1]
-    assert log.manifest["counts"]["unreadable_numbers"] == 1
-
-
-def test_until_ends_the_data_and_what_it_could_know(tmp_path):
-    lines = [
-        posthog("used", "ann", day(1)),
-        anonymous("viewed", "anon", day(2)),
-        identify("ann", day(5), "anon"),
-        posthog("used", "ann", day(4)),
-    ]
-    log = imported(tmp_path, lines, until="2024-01-04")
-    assert [row[0] for row in told(log)] == ["used"]
-    assert log.data_end == to_us("2024-01-04")
-    assert log.manifest["counts"]["left_out"]["at or after until"] == 2
-
-
-def test_without_until_the_data_ends_after_the_last_event(tmp_path):
-    log = imported(tmp_path, [posthog("used", "ann", day(1)), posthog("used", "ann", day(2))])
-    assert (log.first_at, log.data_end) == (to_us("2024-01-01"), to_us("2024-01-02") + 1)
-
-
-def test_a_log_without_events_is_refused_with_the_reason(tmp_path):
-    with pytest.raises(EventLogError, match="1 at or after until"):
-        imported(tmp_path, [posthog("used", "ann", day(3))], until="2024-01-02")
-
-
-def test_names_that_look_like_sql_are_only_names(tmp_path):
-    nasty = "x'); drop table staged; --\""
-    lines = [posthog(nasty, nasty, day(1), **{nasty: "v"}, **{"$groups": {nasty: nasty}})]
-    log = imported(
-        tmp_path,
-        lines,
-        source={"account_group": nasty},
-        properties={nasty: "category"},
-        exclude={"users": ["o'hara"], "properties": {nasty: ["'"]}},
-        drop_events=["it's"],
-    )
-    assert told(log)[0][:3] == (nasty, nasty, nasty)
-    assert log.categories == {nasty: ["v"]}
-
-
-def test_every_source_says_what_it_does_with_awkward_data(tmp_path):
-    (source,) = imported(tmp_path, [posthog("used", "ann", day(1))]).manifest["statements"]
-    text = " ".join(source["statements"]).lower()
-    for topic in ("$identify", "uuid", "known", "zone", "exclude"):
-        assert topic in text

@@ -1,0 +1,197 @@
+"""The `scorecard:` block: the default rules, each pointed at the feature that can feed it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from features.definitions import Dimension, slug
+from pipeline.init_yaml import Page, text
+from pipeline.profile import Profile
+from pipeline.profile_values import ValueFacts
+from pipeline.profile_words import has_word, is_sign_up
+
+_MONTH_DAYS = 28
+_NEARLY_ALL = 0.9
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the features block gives that a rule can read.
+
+    Parameters
+    ----------
+    catalogue
+        Event names by dimension, as written.
+    attributes
+        Attributes that became features.
+    member_attributes
+        Attributes of users of which an account's features count the different values.
+    windows_days
+        Look-backs, as written.
+    """
+
+    profile: Profile
+    catalogue: Mapping[Dimension, list[str]]
+    attributes: tuple[ValueFacts, ...]
+    member_attributes: tuple[str, ...]
+    windows_days: tuple[int, ...]
+
+    @property
+    def month(self) -> str:
+        """The longest window of at most four weeks, as feature names spell it."""
+        return f"{max(days for days in self.windows_days if days <= _MONTH_DAYS)}d"
+
+    def event(self, dimension: Dimension, *groups: tuple[str, ...]) -> str | None:
+        """Slug of the first event that has a word of every group, those of `dimension` first.
+
+        A slug that two events share names no feature, so it is none.
+        """
+        order = sorted(self.catalogue, key=lambda other: other != dimension)
+        names = [name for one in order for name in self.catalogue[one]]
+        slugs = [slug(name) for name in names]
+        for name, found in zip(names, slugs, strict=True):
+            if slugs.count(found) == 1 and all(has_word(name, group) for group in groups):
+                return found
+        return None
+
+
+Condition = str
+Find = Callable[[Supply], tuple[str | None, Condition]]
+
+
+def _events(
+    dimension: Dimension, window: str | None, at_least: int, *groups: tuple[str, ...]
+) -> Find:
+    """Counts of an event; `window` None means the month, as data allow it."""
+
+    def find(supply: Supply) -> tuple[str | None, Condition]:
+        event = supply.event(dimension, *groups)
+        feature = event and f"{event}_count_{window or supply.month}"
+        return feature, f"at_least: {at_least}"
+
+    return find
+
+
+def _total(statistic: str, window: str | None, at_least: int) -> Find:
+    """A statistic of all events together."""
+
+    def find(supply: Supply) -> tuple[str | None, Condition]:
+        return f"any_event_{statistic}_{window or supply.month}", f"at_least: {at_least}"
+
+    return find
+
+
+def _attribute(words: tuple[str, ...], condition: str) -> Find:
+    """A number that is known of the account or user."""
+
+    def find(supply: Supply) -> tuple[str | None, Condition]:
+        known = [
+            slug(fact.name)
+            for fact in supply.attributes
+            if fact.type == "number" and has_word(fact.name, words)
+        ]
+        return next(iter(known), None), condition
+
+    return find
+
+
+def _nothing(_supply: Supply) -> tuple[str | None, Condition]:
+    return None, ""
+
+
+def _sessions(supply: Supply) -> tuple[str | None, Condition]:
+    # Dates have no time of day, so they have no sessions either.
+    if all(source.time_kind == "date" for source in supply.profile.sources):
+        return None, ""
+    return _total("session_minutes", None, 15)(supply)
+
+
+def _teammates(supply: Supply) -> tuple[str | None, Condition]:
+    if supply.profile.totals.n_accounts < 2:
+        return None, ""
+    scope = "account_" if supply.profile.level == "user" else ""
+    # Three teammates and the user.
+    return f"{scope}any_event_members_{supply.month}", "at_least: 4"
+
+
+def _departments(supply: Supply) -> tuple[str | None, Condition]:
+    name = next((one for one in supply.member_attributes if has_word(one, ("department",))), None)
+    scope = "account_" if supply.profile.level == "user" else ""
+    return name and f"{scope}member_{slug(name)}_distinct_life", "at_least: 2"
+
+
+def _aha(supply: Supply) -> tuple[str | None, Condition]:
+    """The commonest event of value that not everybody has anyway: a guess to be replaced."""
+    here = set(supply.catalogue["value"])
+    facts = supply.profile.events
+    some = [
+        event
+        for event in sorted(facts, key=lambda event: (-event.n_entities, event.name))
+        if event.name in here
+        and not is_sign_up(event.name)
+        and event.n_entities < _NEARLY_ALL * supply.profile.totals.n_entities
+    ]
+    return (f"{slug(some[0].name)}_count_life" if some else None), "at_least: 1"
+
+
+_RULES: tuple[tuple[str, Dimension, int, Find], ...] = (
+    ("active daily", "engagement", 20, _total("active_days", "7d", 5)),
+    ("uses 5 or more features", "engagement", 15, _total("breadth", None, 5)),
+    (
+        "uses an advanced feature",
+        "engagement",
+        10,
+        _events("engagement", None, 1, ("advanced", "api")),
+    ),
+    ("sessions of 15 minutes or more", "engagement", 10, _sessions),
+    ("3 or more teammates", "team", 25, _teammates),
+    ("5 or more invites sent", "team", 15, _events("team", "life", 5, ("invit",))),
+    ("several departments", "team", 20, _departments),
+    ("workspace set up", "team", 15, _events("team", "life", 1, ("workspace",), ("set", "creat"))),
+    ("aha moment reached", "value", 30, _aha),
+    ("10 or more workflows completed", "value", 20, _events("value", "life", 10, ("workflow",))),
+    ("stated goal reached", "value", 25, _events("value", "life", 1, ("goal",))),
+    ("50 or more items created", "value", 15, _events("value", "life", 50, ("creat", "upload"))),
+    ("limit hit 3 or more times", "upgrade", 30, _events("upgrade", None, 3, ("limit", "quota"))),
+    (
+        "paid feature tried",
+        "upgrade",
+        25,
+        _events("upgrade", None, 1, ("paid", "premium"), ("tried", "attempt", "try")),
+    ),
+    ("pricing page viewed", "upgrade", 15, _events("upgrade", None, 1, ("pricing", "plans"))),
+    (
+        "upgrade prompt clicked",
+        "upgrade",
+        20,
+        _events("upgrade", None, 1, ("upgrad", "paywall"), ("click",)),
+    ),
+    (
+        "50 to 500 employees",
+        "fit",
+        20,
+        _attribute(("employee", "headcount"), "between: [50, 500]"),
+    ),
+    ("target industry", "fit", 15, _nothing),
+    ("revenue above $10M", "fit", 10, _nothing),
+    ("integrated tools in use", "fit", 10, _attribute(("integrat", "tools"), "at_least: 1")),
+)
+
+
+def write_scorecard(page: Page, supply: Supply) -> None:
+    """All twenty rules; those that no feature can feed stand there without one."""
+    page.say(
+        0,
+        "The points scorecard is the baseline that the model must beat. A rule without a feature",
+        "is listed in the report and never counts: point it at one (`target industry` needs",
+        "`feature: industry, one_of: [...]`), or delete it. `aha moment` is a guess.",
+    )
+    page.add(0, "scorecard:")
+    page.add(1, "rules:")
+    for name, dimension, points, find in _RULES:
+        head = f"- {{name: {text(name)}, dimension: {dimension}, points: {points}"
+        feature, condition = find(supply)
+        if feature is None:
+            page.add(2, head + "}")
+        else:
+            page.add(2, head + ",")
+            page.add(2, f"   feature: {text(feature)}, {condition}}}")

@@ -1,0 +1,477 @@
+"""`init` on small logs in every format: what it writes loads, imports, and names what is there."""
+
+import csv
+import gzip
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from features.catalogue import build_catalogue
+from features.errors import EventLogError, SettingsError
+from pipeline.cli import main
+from pipeline.import_log import import_log
+from pipeline.init import write_settings
+from pipeline.init_yaml import text
+from pipeline.settings import Run, load
+
+HEDGEBOX = Path(__file__).parents[3] / "shared" / "data" / "hedgebox" / "events.jsonl.gz"
+START = datetime(2024, 1, 1, tzinfo=UTC)
+ACCOUNTS = 30
+
+
+def company() -> list[dict]:
+    """Accounts of one to three users over 120 days; every third one buys and is billed at once."""
+    rng, rows = random.Random(5), []
+
+    def add(hours: float, account: int, user: int, event: str, **properties: object) -> None:
+        rows.append(
+            {
+                "time": START + timedelta(hours=hours),
+                "user": f"u{account}-{user}",
+                "account": f"acme {account}",
+                "event": event,
+                "properties": properties,
+            }
+        )
+
+    for account in range(ACCOUNTS):
+        begin = 24 * account
+        add(begin, account, 0, "signed_up", channel=rng.choice(["ads", "web"]))
+        for _ in range(40):
+            hours = begin + rng.uniform(1, 24 * 90)
+            event = rng.choice(["report_created", "invite_sent", "limit_reached", "searched"])
+            rows_ = {"rows": rng.randrange(50)} if event == "report_created" else {}
+            add(hours, account, rng.randrange(1 + account % 3), event, **rows_)
+        if account % 3 == 0:
+            add(begin + 800, account, 0, "plan_upgraded", amount=rng.choice([10, 20, 30]))
+            add(begin + 800.001, account, 0, "invoice_paid", amount=20)
+    return sorted(rows, key=lambda row: row["time"])
+
+
+def flat(rows: list[dict]) -> list[dict]:
+    names = ("channel", "rows", "amount")
+    return [
+        {
+            "action": row["event"],
+            "userId": row["user"],
+            "org_id": row["account"],
+            "ts": row["time"].isoformat(),
+            "received_at": (row["time"] + timedelta(seconds=30 * (i % 5))).isoformat(),
+            "event_id": f"e{i}",
+            **{name: row["properties"].get(name) for name in names},
+        }
+        for i, row in enumerate(rows)
+    ]
+
+
+def posthog(rows: list[dict]) -> list[dict]:
+    out: list[dict] = []
+    seen = set()
+
+    def add(row: dict, visitor: str, event: str, **properties: object) -> None:
+        stamp = row["time"].isoformat()
+        out.append(
+            {"event": event, "distinct_id": visitor, "timestamp": stamp, "properties": properties}
+        )
+
+    for row in rows:
+        user, account = row["user"], row["account"]
+        anonymous, groups = f"anon-{user}", {"company": account}
+        if user not in seen:
+            seen.add(user)
+            add(row, anonymous, "$pageview", **{"$pathname": "/pricing", "$device_id": anonymous})
+            traits = {"email": f"{user}@acme.co", "role": "admin" if user.endswith("0") else "dev"}
+            known = {"$anon_distinct_id": anonymous, "$set": traits, "$groups": groups}
+            add(row, user, "$identify", **known)
+            size = {"employees": 10 * len(account), "name": account}
+            group = {"$group_type": "company", "$group_key": account, "$group_set": size}
+            add(row, user, "$groupidentify", **group, **{"$groups": groups})
+        add(row, user, row["event"], **row["properties"], **{"$groups": groups, "$os": "Linux"})
+    return out
+
+
+def segment(rows: list[dict]) -> list[dict]:
+    out: list[dict] = []
+    seen = set()
+
+    def call(row: dict, kind: str, **more: object) -> None:
+        stamp, user = row["time"].isoformat(), row["user"]
+        ids = {"messageId": f"m{len(out)}", "userId": user, "anonymousId": f"anon-{user}"}
+        out.append({"type": kind, **ids, "timestamp": stamp, "receivedAt": stamp, **more})
+
+    for row in rows:
+        if row["user"] not in seen:
+            seen.add(row["user"])
+            call(row, "page", name="Plans", properties={"path": "/plans"})
+            call(row, "identify", traits={"email": f"{row['user']}@acme.co"})
+            call(row, "group", groupId=row["account"], traits={"industry": "software"})
+        call(row, "track", event=row["event"], properties=row["properties"])
+    return out
+
+
+def as_json(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def as_csv(path: Path, rows: list[dict], delimiter: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def as_parquet(path: Path, rows: list[dict]) -> Path:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def as_gzip(path: Path) -> Path:
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    return packed
+
+
+WRITERS = {
+    "csv": lambda folder: as_csv(folder / "log.csv", flat(company()), ";"),
+    "csv.gz": lambda folder: as_gzip(as_csv(folder / "log.csv", flat(company()))),
+    "json": lambda folder: as_json(folder / "log.jsonl", flat(company())),
+    "parquet": lambda folder: as_parquet(folder / "log.parquet", flat(company())),
+    "posthog": lambda folder: as_json(folder / "log.jsonl", posthog(company())),
+    "posthog-text": lambda folder: as_parquet(
+        folder / "log.parquet",
+        [row | {"properties": json.dumps(row["properties"])} for row in posthog(company())],
+    ),
+    "segment": lambda folder: as_json(folder / "log.jsonl", segment(company())),
+}
+
+
+def init(*files: Path | str, entity: str | None = None, out: Path) -> tuple[Run, list[str]]:
+    told: list[str] = []
+    names = tuple(str(file) for file in files)
+    write_settings(names, out, entity=entity, force=True, say=told.append)
+    return load(out), told
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_written_loads_and_asks_the_right_question(kind, tmp_path):
+    run, _ = init(WRITERS[kind](tmp_path), out=tmp_path / "settings.yaml")
+    asked = run.settings
+    assert asked.entity == "account"
+    assert asked.conversion.events == ("plan_upgraded",)
+    assert asked.cohort.entered_by == ("signed_up",)
+    catalogue = asked.features.events
+    assert "report_created" in catalogue.value
+    assert catalogue.team == ("invite_sent",)
+    assert "limit_reached" in catalogue.upgrade
+    named = {name for names in catalogue.model_dump().values() for name in names}
+    assert not named & {"plan_upgraded", "invoice_paid", "$identify", "$groupidentify"}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_written_imports_without_a_bad_row_and_has_features(kind, tmp_path):
+    run, told = init(WRITERS[kind](tmp_path), out=tmp_path / "settings.yaml")
+    log = import_log(run.settings.data, run.base, tmp_path / "store", "account", threads=1)
+    assert len(log.accounts) == ACCOUNTS
+    assert pq.read_table(log.root / "quarantine.parquet").num_rows == 0
+    features = build_catalogue(run.settings.features, log, "account", ("plan_upgraded",))
+    names = {feature.name for feature in features}
+    assert {"report_created_count_28d", "rows_sum_28d"} <= names
+    rules = {rule.name: rule.feature for rule in run.settings.scorecard.rules}
+    assert rules["5 or more invites sent"] == "invite_sent_count_life"
+    assert {feature for feature in rules.values() if feature} <= names
+    assert any("followed by 'invoice_paid' within 4 s in 100%" in line for line in told)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_columns_of_a_generic_file_are_told_by_name(kind, tmp_path):
+    run, _ = init(WRITERS[kind](tmp_path), out=tmp_path / "settings.yaml")
+    [source] = run.settings.data.sources
+    assert source.columns.model_dump() == {
+        "event": "action",
+        "user": "userId",
+        "account": "org_id",
+        "time": "ts",
+        "known_at": "received_at",
+        "event_id": "event_id",
+    }
+
+
+def test_posthog_gives_its_group_its_traits_and_its_pricing_page(tmp_path):
+    run, _ = init(WRITERS["posthog"](tmp_path), out=tmp_path / "settings.yaml")
+    data = run.settings.data
+    assert data.sources[0].account_group == "company"
+    assert {name: one.of for name, one in data.attributes.items()} == {
+        "employees": "account",
+        "name": "account",
+        "email": "user",
+        "role": "user",
+    }
+    assert run.settings.features.attributes == {"employees": "fit"}
+    assert run.settings.features.member_attributes == ("role",)
+    [page] = data.derived_events
+    assert (page.name, page.event) == ("pricing_viewed", "$pageview")
+    assert page.where == {"$pathname": ("/pricing",)}
+
+
+def test_segment_gives_its_traits_and_its_pricing_page(tmp_path):
+    run, _ = init(WRITERS["segment"](tmp_path), out=tmp_path / "settings.yaml")
+    data = run.settings.data
+    assert {name: one.of for name, one in data.attributes.items()} == {
+        "email": "user",
+        "industry": "account",
+    }
+    assert [(page.name, page.event) for page in data.derived_events] == [
+        ("pricing_viewed", "page_viewed")
+    ]
+
+
+def test_properties_that_only_buyers_carry_get_no_feature(tmp_path):
+    run, _ = init(WRITERS["csv"](tmp_path), out=tmp_path / "settings.yaml")
+    assert set(run.settings.data.properties) == {"rows", "channel"}
+    assert "only on the conversion and what follows it, so of no use: 'amount'" in run.text
+
+
+def test_the_scorecard_has_its_twenty_rules_whatever_the_data_can_feed(tmp_path):
+    rows = [{"user_id": r["user"], "day": r["time"].date(), "event": r["event"]} for r in company()]
+    run, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    rules = {rule.name: rule.feature for rule in run.settings.scorecard.rules}
+    assert len(rules) == 20
+    assert rules["active daily"] == "any_event_active_days_7d"
+    # Neither minutes in dates, nor teammates of users without an account.
+    assert rules["sessions of 15 minutes or more"] is None
+    assert rules["3 or more teammates"] is None
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path):
+    rows = flat(company())
+    one, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    random.Random(3).shuffle(rows)
+    two, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    assert one.text == two.text
+
+
+@pytest.mark.parametrize("given", ["{}/in/*.csv", "in/*.csv", "./in/*.csv"])
+def test_paths_are_relative_to_the_settings_file_and_globs_stay(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = flat(company())
+    (tmp_path / "in").mkdir()
+    as_csv(tmp_path / "in" / "a.csv", rows[:600])
+    as_csv(tmp_path / "in" / "b.csv", rows[600:])
+    (tmp_path / "deep" / "down").mkdir(parents=True)
+    run, told = init(given.format(tmp_path), out=tmp_path / "deep" / "down" / "settings.yaml")
+    assert run.settings.data.sources[0].files == ("../../in/*.csv",)
+    log = import_log(run.settings.data, run.base, tmp_path / "store", "account", threads=1)
+    assert told[0].startswith(f"{log.n_events:,} events")
+
+
+def test_files_of_two_layouts_become_two_sources(tmp_path):
+    rows = flat(company())
+    as_csv(tmp_path / "old.csv", rows[:600])
+    as_json(tmp_path / "new.jsonl", rows[600:])
+    run, _ = init(tmp_path / "old.csv", tmp_path / "new.jsonl", out=tmp_path / "settings.yaml")
+    assert sorted(source.files for source in run.settings.data.sources) == [
+        ("new.jsonl",),
+        ("old.csv",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spell", "told"),
+    [
+        (lambda time: int(time.timestamp()), None),
+        (lambda time: int(time.timestamp() * 1000), None),
+        (lambda time: time.replace(tzinfo=None), "names no time zone: UTC is assumed"),
+    ],
+    ids=["seconds", "milliseconds", "naive"],
+)
+def test_times_are_read_however_they_are_spelled(spell, told, tmp_path):
+    rows = [row | {"ts": spell(datetime.fromisoformat(row["ts"]))} for row in flat(company())]
+    for row in rows:
+        del row["received_at"]
+    run, lines = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    [source] = run.settings.data.sources
+    assert (source.columns.time, source.daily) == ("ts", False)
+    assert lines[0].split(", ")[1] == f"2024-01-01 to {company()[-1]['time'].date()}"
+    assert any(told in line for line in lines) if told else not any("zone" in x for x in lines)
+
+
+def test_dates_without_a_time_of_day_are_daily(tmp_path):
+    rows = [
+        {"household_id": row["user"], "day": row["time"].date(), "event": row["event"]}
+        for row in company()
+    ]
+    run, told = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    [source] = run.settings.data.sources
+    assert (source.columns.time, source.columns.user, source.daily) == ("day", "household_id", True)
+    assert run.settings.entity == "user"
+    assert "No account was found in the events: users are scored." in told
+
+
+def test_a_group_that_users_wander_between_is_no_account(tmp_path):
+    rng = random.Random(1)
+    rows = [row | {"org_id": rng.choice("ABCDEFGH")} for row in flat(company())]
+    run, told = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    assert run.settings.entity == "user"
+    assert run.settings.data.sources[0].columns.account is None
+    assert any("users do not stay within one value of it" in line for line in told)
+
+
+def test_a_file_of_one_kind_of_event_is_named_after_the_file(tmp_path):
+    rows = [{"customer_id": row["user"], "ts": row["time"].isoformat()} for row in company()]
+    run, _ = init(as_csv(tmp_path / "orders.csv", rows), out=tmp_path / "settings.yaml")
+    [source] = run.settings.data.sources
+    assert (source.event, source.columns.event) == ("orders", None)
+
+
+def test_users_can_be_asked_for_where_there_are_accounts(tmp_path):
+    out = tmp_path / "settings.yaml"
+    run, _ = init(WRITERS["csv"](tmp_path), entity="user", out=out)
+    assert run.settings.entity == "user"
+    assert run.settings.conversion.events == ("plan_upgraded",)
+
+
+def test_accounts_can_not_be_asked_for_where_there_are_none(tmp_path):
+    rows = [{"user_id": r["user"], "time": r["time"], "event": r["event"]} for r in company()]
+    with pytest.raises(SettingsError, match="no event names an account"):
+        init(as_csv(tmp_path / "a.csv", rows), entity="account", out=tmp_path / "settings.yaml")
+
+
+def test_without_a_purchase_the_guess_is_marked_in_capitals(tmp_path):
+    rows = [
+        row for row in flat(company()) if row["action"] not in ("plan_upgraded", "invoice_paid")
+    ]
+    run, told = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    assert "# PLEASE CHECK: NO EVENT LOOKS LIKE A PURCHASE." in run.text
+    assert any(line.startswith("PLEASE CHECK") for line in told)
+
+
+def test_a_trickle_at_the_end_is_cut_off_at_midnight(tmp_path):
+    rows = []
+    for hour in range(24 * 40):
+        for user in range(3):
+            moment = START + timedelta(hours=hour, minutes=user)
+            rows.append({"user_id": f"u{user}", "time": moment.isoformat(), "event": "searched"})
+    late = [START + timedelta(days=days) for days in (43, 55, 4000)]
+    rows += [{"user_id": "u0", "time": t.isoformat(), "event": "searched"} for t in late]
+    run, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    assert run.settings.data.until == "2024-02-10"
+    assert run.settings.horizon_days == 7
+
+
+def test_a_steady_log_is_not_cut_and_asks_for_two_weeks(tmp_path):
+    run, _ = init(WRITERS["csv"](tmp_path), out=tmp_path / "settings.yaml")
+    assert run.settings.data.until is None
+    assert run.settings.horizon_days == 14
+
+
+NASTY = [
+    "no",
+    "1e3",
+    "a: b # c",
+    'said "hi"',
+    "back\\slash",
+    "two\nlines",
+    "tab\there",
+    "наименование",
+    "- dash",
+    "{brace}",
+    "*star",
+    "&amp",
+    "%percent",
+    "😀",
+    "null",
+    "2024-01-01",
+    "next\u0085line",
+    "x" * 500,
+]
+
+
+def test_event_names_that_yaml_would_misread_survive(tmp_path):
+    rows = flat(company())
+    for i, name in enumerate(NASTY):
+        rows += [rows[i] | {"action": name, "event_id": f"n{i}{k}"} for k in range(3)]
+    run, told = init(as_parquet(tmp_path / "log.parquet", rows), out=tmp_path / "settings.yaml")
+    named = {name for names in run.settings.features.events.model_dump().values() for name in names}
+    assert set(NASTY) <= named
+    assert all("\n" not in line.strip("\n") for line in told)
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
+def test_any_text_reads_back_as_itself(value):
+    again = YAML(typ="safe").load(f"key: [{text(value)}]\n{text('k' + value)}: 1\n")
+    assert again == {"key": [value], "k" + value: 1}
+
+
+def test_an_existing_file_is_kept_unless_forced(tmp_path):
+    out = tmp_path / "settings.yaml"
+    out.write_text("mine", encoding="utf-8")
+    log = WRITERS["csv"](tmp_path)
+    told = CliRunner().invoke(main, ["init", "--events", str(log), "--out", str(out)])
+    assert (told.exit_code, out.read_text(encoding="utf-8")) == (2, "mine")
+    assert "add --force" in told.stderr
+    forced = ["init", "--events", str(log), "--out", str(out), "--force"]
+    told = CliRunner().invoke(main, forced)
+    assert told.exit_code == 0
+    assert f"make train SETTINGS={out}" in told.stdout
+    assert load(out).settings.entity == "account"
+
+
+def test_a_gzip_that_ends_early_is_read_as_far_as_it_goes(tmp_path):
+    whole = as_gzip(as_json(tmp_path / "log.jsonl", posthog(company())))
+    whole.write_bytes(whole.read_bytes()[:-400])
+    run, told = init(whole, out=tmp_path / "settings.yaml")
+    assert run.settings.data.sources[0].files == ("log.jsonl.gz",)
+    assert any("the gzip ends early" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "is empty"),
+        ("header.csv", b"user_id,event,time\n", "holds no readable event"),
+        ("times.csv", b"user_id,event\nu1,login\n", "looks like a time"),
+        ("ids.csv", b"event,time\nlogin,2024-01-01T00:00:00Z\n", "looks like a user or an account"),
+        ("log.xlsx", b"PK", "Can't tell the format"),
+        ("log.csv.gz", b"no gzip", "Can't read"),
+        ("log.jsonl", b'[{"event": 1}]', "one object per line"),
+    ],
+)
+def test_a_file_that_is_no_log_is_refused_in_one_sentence(name, content, message, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(EventLogError, match=message) as error:
+        init(tmp_path / name, out=tmp_path / "settings.yaml")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "settings.yaml").exists()
+
+
+def test_a_file_that_is_not_there_is_named_with_the_nearest(tmp_path):
+    as_csv(tmp_path / "events.csv", flat(company()))
+    with pytest.raises(EventLogError, match=r"Did you mean 'events\.csv'"):
+        init(tmp_path / "event.csv", out=tmp_path / "settings.yaml")
+
+
+@pytest.mark.hedgebox
+@pytest.mark.skipif(not HEDGEBOX.exists(), reason=f"third-party data not here: {HEDGEBOX}")
+def test_hedgebox_is_understood(tmp_path):
+    run, told = init(HEDGEBOX, out=tmp_path / "settings.yaml")
+    asked = run.settings
+    assert asked.entity == "account"
+    assert asked.conversion.events == ("upgraded_plan",)
+    assert asked.cohort.entered_by == ("signed_up",)
+    pages = {page.name: page.where for page in asked.data.derived_events}
+    assert pages["pricing_viewed"] == {"$pathname": ("/pricing/",)}
+    assert "paid_bill" not in str(asked.features.events)
+    assert asked.data.until == "2024-07-02"
+    assert any("645 of 2,377 accounts" in line and "'paid_bill'" in line for line in told)

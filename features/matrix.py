@@ -1,5 +1,7 @@
 """Snapshots and the feature matrix: row i of everything is snapshot i."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,6 +109,18 @@ class FeatureMatrix:
         """The rows of an increasing index or a boolean mask."""
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
         return FeatureMatrix(self.snapshots.take(rows), self.features, self.table.take(index))
+
+    def fingerprint(self) -> str:
+        """sha256 of names, rows and values: equal for byte-equal matrices."""
+        digest = hashlib.sha256()
+        for part in (self.snapshots.entity, self.snapshots.as_of):
+            digest.update(part.tobytes())
+        for feature in self.features:
+            values = self.column(feature.name)
+            digest.update(feature.name.encode())
+            text = feature.dtype == "category"
+            digest.update(json.dumps(values.tolist()).encode() if text else values.tobytes())
+        return digest.hexdigest()
 
     def frame(self) -> "pd.DataFrame":
         """pandas view with ``entity_id`` and ``as_of`` in front."""

@@ -111,7 +111,7 @@ def _import(
         counts |= _identify(connection, spec, level)
         import_report.refuse_empty(counts)
         _tell(tell, import_report.told_of_people(counts))
-        keep_order(connection, False)
+        keep_order(connection, True)
         quarantine.write(connection, folder / "quarantine.parquet", originals)
         content, more = _write(connection, spec, folder, level, events_per_shard)
         counts |= more

@@ -118,7 +118,8 @@ def _found(profile: Profile) -> list[str]:
             "best guess. Set conversion.events, or add data.conversions."
         )
     if profile.level == "user" and sizes.n_accounts <= 1:
-        lines.append("No account was found in the events: users are scored.")
+        found = "Only one account" if sizes.n_accounts else "No account"
+        lines.append(f"{found} was found in the events: users are scored.")
     if sizes.n_unusable:
         lines.append(f"{sizes.n_unusable:,} rows lack a name, a time or an id; they are left out.")
     if profile.until is not None:

@@ -36,7 +36,7 @@ def write_question(page: Page, profile: Profile) -> None:
         names = ", ".join(shown(name) for name in best.consequences)
         page.say(
             1,
-            f"Only customers have {names}: it follows by construction and can never be a feature.",
+            f"Follows by construction, so never a feature: {names}.",
             "It does no harm: whoever has converted is not asked about any more.",
         )
     for other in [one for one in profile.candidates[1:] if one.plausible][:2]:

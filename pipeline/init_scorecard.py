@@ -7,7 +7,7 @@ from features.definitions import Dimension, slug
 from pipeline.init_yaml import Page, text
 from pipeline.profile import Profile
 from pipeline.profile_values import ValueFacts
-from pipeline.profile_words import has_word, is_sign_up
+from pipeline.profile_words import has_word
 
 _MONTH_DAYS = 28
 _NEARLY_ALL = 0.9
@@ -40,6 +40,11 @@ class Supply:
         """The longest window of at most four weeks, as feature names spell it."""
         return f"{max(days for days in self.windows_days if days <= _MONTH_DAYS)}d"
 
+    @property
+    def of_account(self) -> str:
+        """How features of a user's account begin; those of an account need no such word."""
+        return "account_" if self.profile.level == "user" else ""
+
     def event(self, dimension: Dimension, *groups: tuple[str, ...]) -> str | None:
         """Slug of the first event that has a word of every group, those of `dimension` first.
 
@@ -54,19 +59,17 @@ class Supply:
         return None
 
 
-Condition = str
-Find = Callable[[Supply], tuple[str | None, Condition]]
+Reading = tuple[str | None, str]
+"""The feature that a rule reads, None where nothing gives it, and the rule's condition."""
+Find = Callable[[Supply, Dimension], Reading]
 
 
-def _events(
-    dimension: Dimension, window: str | None, at_least: int, *groups: tuple[str, ...]
-) -> Find:
+def _events(window: str | None, at_least: int, *groups: tuple[str, ...]) -> Find:
     """Counts of an event; `window` None means the month, as data allow it."""
 
-    def find(supply: Supply) -> tuple[str | None, Condition]:
+    def find(supply: Supply, dimension: Dimension) -> Reading:
         event = supply.event(dimension, *groups)
-        feature = event and f"{event}_count_{window or supply.month}"
-        return feature, f"at_least: {at_least}"
+        return event and f"{event}_count_{window or supply.month}", f"at_least: {at_least}"
 
     return find
 
@@ -74,7 +77,7 @@ def _events(
 def _total(statistic: str, window: str | None, at_least: int) -> Find:
     """A statistic of all events together."""
 
-    def find(supply: Supply) -> tuple[str | None, Condition]:
+    def find(supply: Supply, _: Dimension) -> Reading:
         return f"any_event_{statistic}_{window or supply.month}", f"at_least: {at_least}"
 
     return find
@@ -83,7 +86,7 @@ def _total(statistic: str, window: str | None, at_least: int) -> Find:
 def _attribute(words: tuple[str, ...], condition: str) -> Find:
     """A number that is known of the account or user."""
 
-    def find(supply: Supply) -> tuple[str | None, Condition]:
+    def find(supply: Supply, _: Dimension) -> Reading:
         known = [
             slug(fact.name)
             for fact in supply.attributes
@@ -94,87 +97,69 @@ def _attribute(words: tuple[str, ...], condition: str) -> Find:
     return find
 
 
-def _nothing(_supply: Supply) -> tuple[str | None, Condition]:
+def _nothing(_supply: Supply, _: Dimension) -> Reading:
+    """What only a person can fill in: which industries, which currency."""
     return None, ""
 
 
-def _sessions(supply: Supply) -> tuple[str | None, Condition]:
+def _sessions(supply: Supply, dimension: Dimension) -> Reading:
     # Dates have no time of day, so they have no sessions either.
     if all(source.time_kind == "date" for source in supply.profile.sources):
         return None, ""
-    return _total("session_minutes", None, 15)(supply)
+    return _total("session_minutes", None, 15)(supply, dimension)
 
 
-def _teammates(supply: Supply) -> tuple[str | None, Condition]:
+def _teammates(supply: Supply, _: Dimension) -> Reading:
     if supply.profile.totals.n_accounts < 2:
         return None, ""
-    scope = "account_" if supply.profile.level == "user" else ""
     # Three teammates and the user.
-    return f"{scope}any_event_members_{supply.month}", "at_least: 4"
+    return f"{supply.of_account}any_event_members_{supply.month}", "at_least: 4"
 
 
-def _departments(supply: Supply) -> tuple[str | None, Condition]:
-    name = next((one for one in supply.member_attributes if has_word(one, ("department",))), None)
-    scope = "account_" if supply.profile.level == "user" else ""
-    return name and f"{scope}member_{slug(name)}_distinct_life", "at_least: 2"
+def _departments(supply: Supply, _: Dimension) -> Reading:
+    names = [name for name in supply.member_attributes if has_word(name, ("department",))]
+    if not names:
+        return None, ""
+    return f"{supply.of_account}member_{slug(names[0])}_distinct_life", "at_least: 2"
 
 
-def _aha(supply: Supply) -> tuple[str | None, Condition]:
+def _aha(supply: Supply, _: Dimension) -> Reading:
     """The commonest event of value that not everybody has anyway: a guess to be replaced."""
-    here = set(supply.catalogue["value"])
-    facts = supply.profile.events
+    facts = {event.name: event for event in supply.profile.events}
+    most = _NEARLY_ALL * supply.profile.totals.n_entities
     some = [
-        event
-        for event in sorted(facts, key=lambda event: (-event.n_entities, event.name))
-        if event.name in here
-        and not is_sign_up(event.name)
-        and event.n_entities < _NEARLY_ALL * supply.profile.totals.n_entities
+        facts[name]
+        for name in supply.catalogue["value"]
+        if name in facts and facts[name].n_entities < most
     ]
-    return (f"{slug(some[0].name)}_count_life" if some else None), "at_least: 1"
+    best = min(some, key=lambda event: (-event.n_entities, event.name), default=None)
+    return best and f"{slug(best.name)}_count_life", "at_least: 1"
 
 
+# fmt: off
 _RULES: tuple[tuple[str, Dimension, int, Find], ...] = (
     ("active daily", "engagement", 20, _total("active_days", "7d", 5)),
     ("uses 5 or more features", "engagement", 15, _total("breadth", None, 5)),
-    (
-        "uses an advanced feature",
-        "engagement",
-        10,
-        _events("engagement", None, 1, ("advanced", "api")),
-    ),
+    ("uses an advanced feature", "engagement", 10, _events(None, 1, ("advanced", "api"))),
     ("sessions of 15 minutes or more", "engagement", 10, _sessions),
     ("3 or more teammates", "team", 25, _teammates),
-    ("5 or more invites sent", "team", 15, _events("team", "life", 5, ("invit",))),
+    ("5 or more invites sent", "team", 15, _events("life", 5, ("invit",))),
     ("several departments", "team", 20, _departments),
-    ("workspace set up", "team", 15, _events("team", "life", 1, ("workspace",), ("set", "creat"))),
+    ("workspace set up", "team", 15, _events("life", 1, ("workspace",), ("set", "creat"))),
     ("aha moment reached", "value", 30, _aha),
-    ("10 or more workflows completed", "value", 20, _events("value", "life", 10, ("workflow",))),
-    ("stated goal reached", "value", 25, _events("value", "life", 1, ("goal",))),
-    ("50 or more items created", "value", 15, _events("value", "life", 50, ("creat", "upload"))),
-    ("limit hit 3 or more times", "upgrade", 30, _events("upgrade", None, 3, ("limit", "quota"))),
-    (
-        "paid feature tried",
-        "upgrade",
-        25,
-        _events("upgrade", None, 1, ("paid", "premium"), ("tried", "attempt", "try")),
-    ),
-    ("pricing page viewed", "upgrade", 15, _events("upgrade", None, 1, ("pricing", "plans"))),
-    (
-        "upgrade prompt clicked",
-        "upgrade",
-        20,
-        _events("upgrade", None, 1, ("upgrad", "paywall"), ("click",)),
-    ),
-    (
-        "50 to 500 employees",
-        "fit",
-        20,
-        _attribute(("employee", "headcount"), "between: [50, 500]"),
-    ),
+    ("10 or more workflows completed", "value", 20, _events("life", 10, ("workflow",))),
+    ("stated goal reached", "value", 25, _events("life", 1, ("goal",))),
+    ("50 or more items created", "value", 15, _events("life", 50, ("creat", "upload"))),
+    ("limit hit 3 or more times", "upgrade", 30, _events(None, 3, ("limit", "quota"))),
+    ("paid feature tried", "upgrade", 25, _events(None, 1, ("paid", "premium"), ("tried", "try"))),
+    ("pricing page viewed", "upgrade", 15, _events(None, 1, ("pricing", "plans"))),
+    ("upgrade prompt clicked", "upgrade", 20, _events(None, 1, ("upgrad", "paywall"), ("click",))),
+    ("50 to 500 employees", "fit", 20, _attribute(("employee",), "between: [50, 500]")),
     ("target industry", "fit", 15, _nothing),
     ("revenue above $10M", "fit", 10, _nothing),
     ("integrated tools in use", "fit", 10, _attribute(("integrat", "tools"), "at_least: 1")),
 )
+# fmt: on
 
 
 def write_scorecard(page: Page, supply: Supply) -> None:
@@ -189,7 +174,7 @@ def write_scorecard(page: Page, supply: Supply) -> None:
     page.add(1, "rules:")
     for name, dimension, points, find in _RULES:
         head = f"- {{name: {text(name)}, dimension: {dimension}, points: {points}"
-        feature, condition = find(supply)
+        feature, condition = find(supply, dimension)
         if feature is None:
             page.add(2, head + "}")
         else:

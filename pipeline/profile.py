@@ -199,7 +199,7 @@ def _values(
 
 
 def _pages(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> list[Page]:
-    """Pages about money under the event that views pages most, their commonest addresses."""
+    """Pages about money per event that views pages, with their commonest addresses."""
     pages = {source.page for source in sources if source.page}
     if len(pages) != 1:
         return []

@@ -175,6 +175,6 @@ def _most_repeated_id(columns: dict[str, list]) -> str | None:
 
 
 def _identifies(values: Sequence[Any], n_rows: int) -> bool:
-    """Whether every row has a value and nearly all differ: an event that came twice keeps its id."""
+    """Whether every row has a value and nearly all differ: what came twice keeps its id."""
     distinct = len(set(map(str, values)))
     return n_rows > 1 and len(values) == n_rows and distinct >= _DIFFERENT * n_rows

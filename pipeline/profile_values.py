@@ -174,9 +174,7 @@ def _object(value: Any) -> Record:
 
 def choose(facts: Iterable[ValueFacts], usable: Sequence[str], most: int) -> list[ValueFacts]:
     """Per type the best covered `most` properties that some usable event carries."""
-    good = [fact for fact in facts if fact.verdict == "use" and set(fact.carriers) & set(usable)]
-    return [
-        fact
-        for type_ in ("number", "category")
-        for fact in [one for one in good if one.type == type_][:most]
-    ]
+    there = set(usable)
+    good = [fact for fact in facts if fact.verdict == "use" and there & set(fact.carriers)]
+    by_type = ([fact for fact in good if fact.type == kind] for kind in ("number", "category"))
+    return [fact for facts in by_type for fact in facts[:most]]

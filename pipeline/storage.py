@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,9 @@ def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConne
             "temp_directory": str(folder / "spill"),
         },
     )
-    connection.execute("set enable_progress_bar = false")
+    # In Jupyter without ipywidgets DuckDB refuses even to switch its bar off; it then has none.
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("set enable_progress_bar = false")
     return connection
 
 

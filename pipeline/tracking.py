@@ -108,16 +108,33 @@ def log_evaluation(evaluation: Evaluation, worth: "pd.DataFrame | None", split: 
 
 
 def log_rows(name: str, rows: Dataset, source: Path, horizon_days: int) -> None:
-    """Record which rows a step used: schema, size and digest, through MLflow's data API."""
-    import mlflow
+    """Record which rows a step used through MLflow's data API: ids, as_of, label, fingerprint.
 
-    frame = rows.matrix.frame()
+    The features' own schema is in the bundle; inferring it again for hundreds of columns takes
+    MLflow longer than a training.
+    """
+    import mlflow
+    import pandas as pd
+
     target = f"converts_within_{horizon_days}d"
-    frame[target] = rows.label
+    snapshots = rows.matrix.snapshots
+    frame = pd.DataFrame(
+        {
+            "entity_id": snapshots.ids.astype(str),
+            "as_of": snapshots.as_of.astype("datetime64[us]"),
+            target: rows.label,
+        }
+    )
     with warnings.catch_warnings():
         # MLflow registers two equal readers for local files, then warns that it has a choice.
         warnings.filterwarnings("ignore", message="The specified dataset source can be interpreted")
-        dataset = mlflow.data.from_pandas(frame, source=str(source), name=name, targets=target)
+        dataset = mlflow.data.from_pandas(
+            frame,
+            source=str(source),
+            name=name,
+            targets=target,
+            digest=rows.matrix.fingerprint()[:36],
+        )
     mlflow.log_input(dataset, context=name)
 
 

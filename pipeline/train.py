@@ -87,7 +87,7 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
         folds["calibrate"], settings.model.calibration, settings.seed
     )
     evaluation, worth = _judge(run, model, scorecard, folds, data, say)
-    version, report = _record(run, model, data, split, folds["test"], evaluation, worth, scorecard)
+    version, report = _record(run, model, data, split, folds, evaluation, worth, scorecard)
     if as_champion:
         version = registry.make_champion(run, version)
     return Training(
@@ -157,7 +157,7 @@ def _record(
     model: PropensityModel,
     data: Assembled,
     split: Split,
-    test: Dataset,
+    folds: dict[str, Dataset],
     evaluation: Evaluation,
     worth: "pd.DataFrame | None",
     scorecard: Scorecard,
@@ -172,14 +172,15 @@ def _record(
     with tracking.training_run(run, tags) as run_id, tempfile.TemporaryDirectory() as scratch:
         tracking.log_settings(run)
         tracking.log_evaluation(evaluation, worth, split)
-        tracking.log_rows("test", test, data.log.root, run.settings.horizon_days)
+        for name, rows in folds.items():
+            tracking.log_rows(name, rows, data.log.root, run.settings.horizon_days)
         report = write_report(
             run.store / "reports" / run_id,
             run,
             model,
             data,
             split,
-            test,
+            folds["test"],
             evaluation,
             worth,
             scorecard,
@@ -191,5 +192,5 @@ def _record(
             settings_text=run.text,
             info={"run_id": run_id, "log": data.log.fingerprint, "name": run.settings.name},
         )
-        version = registry.register(run, bundle, model, test, evaluation.verdict)
+        version = registry.register(run, bundle, model, folds["test"], evaluation.verdict)
     return version, report

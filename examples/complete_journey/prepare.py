@@ -57,7 +57,7 @@ FILES = {
                'bought_' || coalesce(d.word, 'other') as event,
                sales_value, retail_disc as store_discount, store_id,
                -- Fuel is counted in thousandths of a gallon, not in items.
-               case when p.department <> 'FUEL' then quantity end as quantity
+               case when p.department is distinct from 'FUEL' then quantity end as quantity
         from transactions left join products p using (product_id)
         left join departments d using (department)
         order by time, household_id, basket_id, product_id""",

@@ -184,4 +184,5 @@ def _reason() -> str:
         ("occurred_at is null", "time is missing or can't be read"),
         (f"occurred_at {outside} or known_given {outside}", "time out of range"),
     ]
-    return f"coalesce(broken, {_first_of(cases)})"
+    # What is wrong with a row that is not ours is not our business.
+    return f"coalesce(broken, case when wanted then {_first_of(cases)} end)"

@@ -196,8 +196,8 @@ def test_properties_are_taken_by_key_by_dotted_path_and_from_text(tmp_path):
 def test_until_ends_the_data_and_what_it_could_know(tmp_path):
     lines = [
         posthog("used", "ann", day(1)),
-        anonymous("viewed", "anon", day(2)),
-        identify("ann", day(5), "anon"),
+        posthog("viewed", "anon", day(2), **{"$device_id": "anon"}),
+        posthog("$identify", "ann", day(5), **{"$anon_distinct_id": "anon"}),
         posthog("used", "ann", day(4)),
     ]
     log = imported(tmp_path, lines, until="2024-01-04")

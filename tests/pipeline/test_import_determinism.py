@@ -177,10 +177,10 @@ def test_what_belongs_together_lies_in_one_shard(tmp_path, level):
     assert all(written[entity] == shards for entity, shards in homes.items())
 
 
-def test_shards_of_many_row_groups_are_sorted_by_time_however_many_threads_write(tmp_path):
+def test_shards_of_many_row_groups_are_sorted_by_time_though_threads_write_them(tmp_path):
     # DuckDB writes row groups of 122,880 rows, and in parallel unless it is told to keep the order.
     random = np.random.default_rng(6)
-    n = 1_200_000
+    n = 700_000
     table = pa.table(
         {
             "event": pa.array(random.choice(["a", "b"], n)),
@@ -192,12 +192,7 @@ def test_shards_of_many_row_groups_are_sorted_by_time_however_many_threads_write
     columns = {"event": "event", "account": "org", "time": "time"}
     source = {"format": "generic", "files": ["e.parquet"], "columns": columns}
     spec = DataSpec.model_validate_json(json.dumps({"sources": [source]}))
-    logs = [
-        import_log(spec, tmp_path, tmp_path / str(threads), "account", threads=threads)
-        for threads in (1, 2)
-    ]
-    shard = logs[1].shard(0)
+    shard = import_log(spec, tmp_path, tmp_path / "store", "account", threads=2).shard(0)
     names = ("event", "user", "account", "occurred_at", "at")
     order = np.lexsort([shard[name].to_numpy() for name in names])
     np.testing.assert_array_equal(order, np.arange(n))
-    assert logs[0].fingerprint == logs[1].fingerprint

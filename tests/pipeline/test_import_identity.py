@@ -3,11 +3,9 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from features.clock import to_text, to_us
-from features.errors import EventLogError
+from features.clock import to_text
 from features.events import EventLog
 from pipeline.import_log import import_log
 from pipeline.sources.spec import DataSpec

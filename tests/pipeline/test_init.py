@@ -446,6 +446,9 @@ def test_a_gzip_that_ends_early_is_read_as_far_as_it_goes(tmp_path):
         ("log.xlsx", b"PK", "Can't tell the format"),
         ("log.csv.gz", b"no gzip", "Can't read"),
         ("log.jsonl", b'[{"event": 1}]', "one object per line"),
+        ("prose.jsonl", b"no json\nat all\n", "holds no readable event"),
+        ("log.parquet", b"no parquet at all", "can't be read"),
+        ("late.csv", b"user_id,event,time\nu1,a,1900-01-01T00:00:00Z\n", "None of the 1 rows"),
     ],
 )
 def test_a_file_that_is_no_log_is_refused_in_one_sentence(name, content, message, tmp_path):

@@ -125,10 +125,12 @@ def test_an_unknown_time_zone_is_refused_with_the_nearest(tmp_path):
         imported(tmp_path, "e.csv", CSV, source={"timezone": "Europe/Berln"})
 
 
-def test_only_rows_that_match_where_are_taken(tmp_path):
-    log = imported(tmp_path, "e.csv", CSV, source={"where": {"action": ["saved", "other"]}})
+def test_only_rows_that_match_where_are_taken_and_judged(tmp_path):
+    text = CSV + "opened,9,acme,never,\n"
+    log = imported(tmp_path, "e.csv", text, source={"where": {"action": ["saved", "other"]}})
     assert [event.name for event in log.event_names] == ["saved"]
-    assert log.manifest["counts"]["left_out"] == {"not matching where": 1}
+    assert log.manifest["counts"]["left_out"] == {"not matching where": 2}
+    assert log.manifest["counts"]["quarantined"] == {}
 
 
 def test_a_file_of_one_kind_of_event_names_it_in_the_settings(tmp_path):

@@ -2,10 +2,9 @@
 
 import json
 import re
-from datetime import date, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
@@ -126,46 +125,82 @@ def load(path: Path) -> Run:
 
 def parse(text: str, source: str = "settings") -> Settings:
     """Settings from YAML 1.2 text (`no` is a word, `012` is twelve); `source` names it in errors."""
+    data = _read(text, source)
+    try:
+        # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
+        return Settings.model_validate_json(json.dumps(_plain(data, source), default=str))
+    except ValidationError as error:
+        lines = _lines(error.errors(), data, source)
+        more = f"\n... and {len(lines) - 5} more." if len(lines) > 5 else ""
+        raise SettingsError("\n".join(lines[:5]) + more) from None
+
+
+def _read(text: str, source: str) -> Any:
+    """The file's mapping with its line marks."""
     from ruamel.yaml import YAML
+    from ruamel.yaml.constructor import RoundTripConstructor
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    class DatesAsText(RoundTripConstructor):
+        """YAML 1.2 knows no dates; left as text, a wrong one is reported with its line."""
+
+    DatesAsText.add_constructor(
+        "tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_yaml_str
+    )
     yaml = YAML(typ="rt")
+    yaml.Constructor = DatesAsText
     yaml.allow_duplicate_keys = False
     try:
         data = yaml.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise SettingsError(f"{source}{line}: not valid YAML: {error.problem}.") from error
-    except YAMLError as error:
-        problem = str(error).splitlines()[0]
-        raise SettingsError(f"{source}: not valid YAML: {problem}") from error
+        problem = str(error.problem).rstrip(".")
+        raise SettingsError(f"{source}{line}: not valid YAML: {problem}.") from error
+    except (YAMLError, ValueError, RecursionError) as error:
+        problem = str(error).splitlines()[0].rstrip(".")
+        raise SettingsError(f"{source}: not valid YAML: {problem}.") from error
     if not isinstance(data, dict):
-        raise SettingsError(f"{source}: expected settings, found {type(data).__name__}.")
-    try:
-        # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
-        return Settings.model_validate_json(json.dumps(data, default=_plain))
-    except ValidationError as error:
-        lines = [_explain(item, data, source) for item in error.errors()[:5]]
-        more = len(error.errors()) - len(lines)
-        raise SettingsError(
-            "\n".join(lines) + (f"\n... and {more} more." if more else "")
-        ) from None
+        found = "an empty file" if data is None else "a list" if isinstance(data, list) else "text"
+        raise SettingsError(f"{source}: expected settings such as `name: demo`, found {found}.")
+    return data
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    return str(value)
+def _plain(value: Any, source: str) -> Any:
+    """Without the marks, which make a number of an anchored boolean."""
+    from ruamel.yaml.scalarbool import ScalarBoolean
+
+    if isinstance(value, list):
+        return [_plain(item, source) for item in value]
+    if not isinstance(value, dict):
+        return bool(value) if isinstance(value, ScalarBoolean) else value
+    for key in value:
+        if not isinstance(key, str):
+            raise SettingsError(
+                f"{source}:{_line([key], value)}: names are text; put {key!r} in quotes."
+            )
+    return {key: _plain(item, source) for key, item in value.items()}
 
 
-def _explain(item: Any, data: Any, source: str) -> str:
-    """One line per mistake: file:line, the key's path, what is wrong, the nearest valid name."""
-    keys = _keys_only(item["loc"], data)
+def _lines(errors: list, data: Any, source: str) -> list[str]:
+    """One line per mistake, without those that only follow from another."""
+    outer = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
+    told: dict[tuple, str] = {}
+    for item in errors:
+        # A list is not too short as well because its items are wrong.
+        if item["type"] != "too_short" or item["loc"] not in outer:
+            keys = _keys_only(item, data)
+            # A value that fits no member of a union is one mistake, not one per member.
+            told.setdefault(tuple(keys), _explain(item, keys, data, source))
+    return list(told.values())
+
+
+def _explain(item: Any, keys: list, data: Any, source: str) -> str:
+    """file:line, the key's path, what is wrong, the nearest valid name."""
     where = ".".join(str(part) for part in keys) or "settings"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        names = _names_at(keys[:-1])
+        names = _names_at(item["loc"][:-1])
         near = get_close_matches(str(keys[-1]), names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {few(names, 12)}"
         message = f"unknown setting; {hint}"
@@ -176,16 +211,14 @@ def _explain(item: Any, data: Any, source: str) -> str:
     return f"{source}:{_line(keys, data)}: {where}: {message}"
 
 
-def _keys_only(loc: tuple, data: Any) -> list:
-    """Drop the names of union members that pydantic puts between the keys of the file."""
+def _keys_only(item: Any, data: Any) -> list:
+    """Drop the names of union members that pydantic puts between and after the file's keys."""
     keys: list = []
-    for part in loc:
+    for part in item["loc"]:
         if _holds(data, part):
             data = data[part]
             keys.append(part)
-        elif part == loc[-1]:
-            keys.append(part)
-    return keys
+    return [*keys, item["loc"][-1]] if item["type"] == "missing" else keys
 
 
 def _holds(data: Any, key: Any) -> bool:
@@ -206,18 +239,21 @@ def _line(keys: list, data: Any) -> int:
     return line
 
 
-def _names_at(keys: list) -> list[str]:
-    """Names of the settings that are valid inside a block, over all members of a union."""
+def _names_at(loc: tuple) -> list[str]:
+    """Names of the settings that are valid in a block, in the member of a union that it is."""
     models: list[Any] = [Settings]
-    for key in keys:
-        if isinstance(key, int):
-            continue
-        inner: list[Any] = []
-        for model in models:
-            if key in model.model_fields:
-                inner += _models_in(model.model_fields[key].annotation)
-        models = inner or models
+    for part in loc:
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        inner = [model for field in fields for model in _models_in(field.annotation)]
+        chosen = [model for model in models if part in _tags(model)]
+        models = inner or chosen or models
     return [name for model in models for name in model.model_fields]
+
+
+def _tags(model: Any) -> set[Any]:
+    """Values by which a union tells this member from the others."""
+    kinds = [field.annotation for field in model.model_fields.values()]
+    return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
 
 
 def _models_in(annotation: Any) -> list[Any]:

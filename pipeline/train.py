@@ -15,7 +15,7 @@ from models.scorecard import Scorecard
 from models.splits import Split, temporal_split
 from pipeline import registry, tracking
 from pipeline.dataset import Assembled, assemble
-from pipeline.import_log import import_log
+from pipeline.importer.log import import_log
 from pipeline.report import write_report
 from pipeline.settings import Run
 

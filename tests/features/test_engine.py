@@ -8,7 +8,7 @@ from features.catalogue import build_catalogue
 from features.clock import DAY_US
 from features.engine import build_features
 from features.matrix import Snapshots
-from pipeline.import_frame import import_frame
+from pipeline.importer.frame import import_frame
 from tests.features.worlds import DATA, SPEC, START, adversarial_events, grid
 
 
@@ -105,9 +105,8 @@ def test_an_event_at_as_of_is_the_future_and_one_at_the_window_edge_is_inside(tm
         }
     )
     log = import_frame(frame, tmp_path, "account")
-    features = [
-        f for f in build_catalogue(SPEC.model_copy(update={"properties": {}}), log, "account")
-    ]
+    without = SPEC.model_copy(update={"properties": {}})
+    features = build_catalogue(without, log, "account")
     as_of = int(when[1].value // 1000)
     row = Snapshots.of("account", [0], [as_of], log.ids("account"))
     matrix = build_features(log, row, features)

@@ -66,7 +66,7 @@ def adversarial_events(seed: int, n: int = 1500) -> pd.DataFrame:
 
 
 def grid(log, level, every_days: int = 5) -> Snapshots:
-    """Every entity at many times, before its first and after its last event, on and off midnight."""
+    """Every entity at many times, before its first and after its last event."""
     times = np.arange(START - DAY_US, START + 75 * DAY_US, every_days * DAY_US)
     times = np.sort(np.concatenate([times, times[::3] + 12_345_678]))
     n = len(log.ids(level))

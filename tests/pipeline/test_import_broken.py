@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from pipeline.importer.log import import_log
 
 from features.errors import EventLogError
 from features.events import EventLog
-from pipeline.import_log import import_log
 from pipeline.sources.spec import DataSpec
 
 COLUMNS = {"event": "event", "user": "user", "time": "time"}
@@ -178,7 +178,7 @@ def test_a_killed_import_leaves_no_log_and_the_next_one_cleans_up(tmp_path):
     program = textwrap.dedent(f"""
         import json, sys
         from pathlib import Path
-        from pipeline.import_log import import_log
+        from pipeline.importer.log import import_log
         from pipeline.sources.spec import DataSpec
         spec = DataSpec.model_validate_json(json.dumps({{"sources": [
             {{"format": "generic", "files": ["e.jsonl"], "columns": {COLUMNS!r}}}]}}))

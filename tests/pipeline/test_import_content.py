@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipeline.importer.log import import_log
 
 from features.clock import to_text, to_us
 from features.errors import EventLogError
 from features.events import EventLog
-from pipeline.import_log import import_log
 from pipeline.sources.spec import DataSpec
 
 

@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from pipeline.importer.log import import_log
+
 from features.clock import to_text
 from features.events import EventLog
-from pipeline.import_log import import_log
 from pipeline.sources.spec import DataSpec
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from features.definitions import Dimension, slug
-from pipeline.init_yaml import Page, text
+from pipeline.init.yaml import Page, text
 from pipeline.profile import Profile
-from pipeline.profile_values import ValueFacts
-from pipeline.profile_words import has_word
+from pipeline.profile.values import ValueFacts
+from pipeline.profile.words import has_word
 
 _MONTH_DAYS = 28
 _NEARLY_ALL = 0.9
@@ -133,7 +133,7 @@ def _aha(supply: Supply, _: Dimension) -> Reading:
         if name in facts and facts[name].n_entities < most
     ]
     best = min(some, key=lambda event: (-event.n_entities, event.name), default=None)
-    return best and f"{slug(best.name)}_count_life", "at_least: 1"
+    return f"{slug(best.name)}_count_life" if best else None, "at_least: 1"
 
 
 # fmt: off

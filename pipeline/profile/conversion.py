@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from features.clock import DAY_US, MINUTE_US, SECOND_US
-from pipeline.profile_events import EventFacts
-from pipeline.profile_words import is_bill, is_internal, is_sign_up, purchase_words
+from pipeline.profile.events import EventFacts
+from pipeline.profile.words import is_bill, is_internal, is_sign_up, purchase_words
 from pipeline.storage import quote_list, rows_of
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pipeline.profile_words import named, words
+from pipeline.profile.words import named, words
 
 Record = dict[str, Any]
 """One input row: column, or dotted path into a JSON object, to its value; nothing empty."""
@@ -34,7 +34,7 @@ def time_kind(name: str, values: Sequence[Any]) -> TimeKind | None:
     ('epoch', None)
     """
     seen = [str(value) for value in values[:1000]]
-    kinds = [kind for text in seen if (kind := _kind_of(text))]
+    kinds = [one for one in map(_kind_of, seen) if one is not None]
     if not seen or len(kinds) < _SHARE_ALIKE * len(seen):
         return None
     kind = max(sorted(set(kinds)), key=kinds.count)

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 from features.clock import to_text
-from pipeline.init_yaml import Page, flow, mapping, shown, text
+from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
-from pipeline.profile_sources import SourceProfile
-from pipeline.profile_values import ValueFacts, choose
-from pipeline.profile_words import DROPPED, is_internal
+from pipeline.profile.sources import SourceProfile
+from pipeline.profile.values import ValueFacts, choose
+from pipeline.profile.words import DROPPED, is_internal
 from pipeline.sources.spec import GenericSource, PostHogSource
 
 _MOST_PROPERTIES = 4

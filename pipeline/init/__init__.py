@@ -5,12 +5,12 @@ from pathlib import Path
 
 from features.clock import to_text
 from features.errors import SettingsError
-from pipeline.init_blocks import find_supply, write_features, write_question
-from pipeline.init_data import write_data
-from pipeline.init_scorecard import write_scorecard
-from pipeline.init_yaml import Page, shown, text
+from pipeline.init.blocks import find_supply, write_features, write_question
+from pipeline.init.data import write_data
+from pipeline.init.scorecard import write_scorecard
+from pipeline.init.yaml import Page, shown, text
 from pipeline.profile import Profile, profile_events
-from pipeline.profile_conversion import evidence
+from pipeline.profile.conversion import evidence
 from pipeline.settings import parse, slug_name
 from pipeline.tables import write_atomically
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from features.errors import EventLogError
 from features.events import FORMAT_VERSION, EventLog, Level
-from pipeline import (
-    import_attributes,
-    import_entities,
-    import_identity,
-    import_report,
-    import_shards,
-)
-from pipeline.import_stage import stage_files
+from pipeline.importer import attributes as import_attributes
+from pipeline.importer import entities as import_entities
+from pipeline.importer import identity as import_identity
+from pipeline.importer import report as import_report
+from pipeline.importer import shards as import_shards
+from pipeline.importer.stage import stage_files
 from pipeline.sources import quarantine, stage
 from pipeline.sources.files import find_files
 from pipeline.sources.spec import DataSpec

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from features.events import Level, ValueType
-from pipeline.profile_columns import flatten, opened
-from pipeline.profile_sources import Source
-from pipeline.profile_times import Record, time_kind
-from pipeline.profile_words import words
+from pipeline.profile.columns import flatten, opened
+from pipeline.profile.sources import Source
+from pipeline.profile.times import Record, time_kind
+from pipeline.profile.words import words
 from pipeline.sources.spec import GenericSource, PostHogSource
 
 _MOST_VALUES = 200

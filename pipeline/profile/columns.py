@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.errors import EventLogError, few
-from pipeline.profile_times import (
+from pipeline.profile.times import (
     ARRIVAL_NAMES,
     TIME_NAMES,
     Record,
@@ -15,7 +15,7 @@ from pipeline.profile_times import (
     find_arrival,
     time_kind,
 )
-from pipeline.profile_words import named, rank
+from pipeline.profile.words import named, rank
 from pipeline.sources.spec import Columns
 
 _EVENT = ("event", "event_name", "action", "activity", "event_type", "action_name", "verb")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from features.definitions import slug
 from features.errors import EventLogError
-from pipeline.profile_columns import find_roles, flatten, opened
-from pipeline.profile_times import Record, TimeKind, find_arrival
+from pipeline.profile.columns import find_roles, flatten, opened
+from pipeline.profile.times import Record, TimeKind, find_arrival
 from pipeline.sources import generic, posthog, segment, times, values
 from pipeline.sources.canonical import Canonical
 from pipeline.sources.files import find_files, kind_of, salvage

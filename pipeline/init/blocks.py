@@ -1,12 +1,12 @@
 """The blocks after `data:`: what is asked (conversion, cohort) and what is looked at (features)."""
 
 from features.definitions import DIMENSIONS, Dimension
-from pipeline.init_data import chosen_attributes, chosen_properties, usable_events
-from pipeline.init_scorecard import Supply
-from pipeline.init_yaml import Page, flow, mapping, shown, text
+from pipeline.init.data import chosen_attributes, chosen_properties, usable_events
+from pipeline.init.scorecard import Supply
+from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
-from pipeline.profile_conversion import evidence
-from pipeline.profile_words import dimension_of, is_sign_up, words
+from pipeline.profile.conversion import evidence
+from pipeline.profile.words import dimension_of, is_sign_up, words
 
 _MOST_EVENTS = 60
 _MOST_CARRIERS = 3

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from features.clock import DAY_US
 from features.errors import EventLogError, SettingsError
 from features.events import Level
-from pipeline.profile_conversion import Candidate, find_conversions, find_entry
-from pipeline.profile_events import (
+from pipeline.profile.conversion import Candidate, find_conversions, find_entry
+from pipeline.profile.events import (
     EventFacts,
     Totals,
     count_entities,
@@ -25,15 +25,15 @@ from pipeline.profile_events import (
     thin_tail,
     totals,
 )
-from pipeline.profile_sources import (
+from pipeline.profile.sources import (
     SourceProfile,
     load_events,
     open_sources,
     salvage_cut_off,
     sample_records,
 )
-from pipeline.profile_values import ValueFacts, find_attributes, find_properties
-from pipeline.profile_words import page_event
+from pipeline.profile.values import ValueFacts, find_attributes, find_properties
+from pipeline.profile.words import page_event
 from pipeline.sources.files import find_files
 from pipeline.storage import connect, rows_of
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from features.clock import ALWAYS_US
 from features.events import Attribute
-from pipeline.import_identity import KEPT
+from pipeline.importer.identity import KEPT
 from pipeline.sources import times
 from pipeline.sources.files import find_files
 from pipeline.sources.quarantine import keep_rejects

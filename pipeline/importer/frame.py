@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from features.errors import EventLogError
 from features.events import EventLog, Level
-from pipeline.import_log import import_log
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.errors import EventLogError, few
 from features.events import Level
-from pipeline.import_identity import KEPT
+from pipeline.importer.identity import KEPT
 from pipeline.storage import rows_of
 
 if TYPE_CHECKING:

@@ -215,7 +215,10 @@ def _feature(
     recency = statistic in _RECENCY
     window = f"{days}d" if days else "life"
     name = f"{slug(subject)}_{statistic}" + ("" if recency else f"_{window}")
-    words = re.sub(r"[_\s]+", " ", subject).strip(" $")
+    words = _words(subject if property is None else "any event" if not events else events[0])
+    if len(events) > 1:
+        # A named group, or the events that a property is read from.
+        words = f"{_words(subject)} events"
     return Feature(
         name=f"account_{name}" if scope == "account" else name,
         dimension=dimension,
@@ -230,6 +233,14 @@ def _feature(
         source=source,
         subject=words,
     )
+
+
+def _words(name: str) -> str:
+    """
+    >>> _words("$pageview"), _words("report_created")
+    ('pageview', 'report created')
+    """
+    return re.sub(r"[_\s]+", " ", name).strip(" $")
 
 
 def _windows(spec: FeatureSpec) -> list[int | None]:

@@ -8,7 +8,6 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from features.clock import DAY_US, midnight_at_or_before, to_text
 from features.definitions import Feature
-from features.engine import build_features
 from features.errors import EventLogError, NotEnoughHistory, SettingsError, few
 from features.events import EventLog, Level
 from features.labels import Conversions
@@ -80,6 +79,9 @@ def eligible(
     SettingsError
         When `entered_by` names an event that the log does not have.
     """
+    # The compiled engine loads slowly, and every command imports this module for its settings.
+    from features.engine import build_features
+
     if unknown := [name for name in spec.entered_by if name not in log.event_codes]:
         raise SettingsError(f"cohort.entered_by names {few(unknown)}: no such event in the log.")
     first, last = _lifespans(log, level)
@@ -121,7 +123,7 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
     unknown = [name for name in ids if str(name) not in code]
     if unknown:
         raise EventLogError(
-            f"{len(unknown)} of {len(ids)} rows name an {level} that has no event: {few(unknown)}."
+            f"{len(unknown)} of {len(ids)} rows name no {level} of the log: {few(unknown)}."
         )
     entity = np.array([code[str(name)] for name in ids], np.int32)
     return Snapshots.of(level, entity, as_of, log.ids(level))

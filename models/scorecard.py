@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from features.definitions import DIMENSIONS, Dimension
 from features.spec import Spec
 from models.calibration import CalibrationSpec, fit_calibration
+from models.scorecard_rules import DEFAULT_RULES, Rule
 from models.scoring import TIERS, calibrate
 
 if TYPE_CHECKING:
@@ -17,46 +18,6 @@ if TYPE_CHECKING:
 
 _POINTS_PER_UNIT = 20.0
 """Points that start as one unit of log-odds before the map is fitted; only its scale."""
-
-
-class Rule(Spec):
-    """Points for one fact about the row.
-
-    Exactly one condition: ``at_least`` (value >= it), ``between`` (both ends included),
-    ``equals`` or ``one_of``. A missing value never earns points. `feature` None says that the
-    data for the rule do not exist; the rule is then listed, never counted.
-    """
-
-    dimension: Dimension
-    points: int = Field(ge=-100, le=100)
-    name: str
-    feature: str | None = None
-    at_least: float | None = None
-    between: tuple[float, float] | None = None
-    equals: float | str | None = None
-    one_of: tuple[str, ...] | None = None
-    explanation: str = ""
-
-    @model_validator(mode="after")
-    def _check(self) -> "Rule":
-        conditions = (self.at_least, self.between, self.equals, self.one_of)
-        if self.feature is not None and sum(value is not None for value in conditions) != 1:
-            raise ValueError("needs exactly one of at_least, between, equals, one_of")
-        return self
-
-    @property
-    def reads_numbers(self) -> bool:
-        return self.one_of is None and not isinstance(self.equals, str)
-
-    def fires(self, values: np.ndarray) -> np.ndarray:
-        """Where the condition holds, bool, shape (n,)."""
-        if self.at_least is not None:
-            return values >= self.at_least
-        if self.between is not None:
-            return (values >= self.between[0]) & (values <= self.between[1])
-        if self.one_of is not None:
-            return np.isin(values.astype(np.str_), self.one_of) & (values != None)  # noqa: E711
-        return np.array(values == self.equals, bool)
 
 
 class Thresholds(Spec):
@@ -74,9 +35,9 @@ class Thresholds(Spec):
 
 
 class ScorecardSpec(Spec):
-    """Rules as data."""
+    """Rules as data; without any of your own, the shipped ones."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Rule, ...] = DEFAULT_RULES
     thresholds: Thresholds = Field(default_factory=Thresholds)
 
 

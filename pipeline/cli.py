@@ -70,10 +70,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 @click.option("--champion", is_flag=True, help="Make the new version the champion at once.")
 def train(path: Path | None, as_json: bool, champion: bool) -> None:
     """Train, calibrate, judge against the scorecard, and register."""
+    run = _run(path, as_json)
+
     from pipeline.printing import print_training
     from pipeline.train import train as run_training
 
-    result = run_training(_run(path, as_json), _say(as_json), as_champion=champion)
+    result = run_training(run, _say(as_json), as_champion=champion)
     _finish(as_json, result.as_dict(), lambda: print_training(result))
 
 
@@ -85,11 +87,13 @@ def train(path: Path | None, as_json: bool, champion: bool) -> None:
 @click.option("--top", default=10, show_default=True, help="How many rows to print.")
 def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
     """Score every eligible entity and write the list of whom to call."""
+    run = _run(path, as_json)
+
     from pipeline.predict import predict as run_prediction
     from pipeline.printing import print_prediction
 
     now = datetime.now(UTC)
-    result = run_prediction(_run(path, as_json), _say(as_json), as_of=as_of, model=model, now=now)
+    result = run_prediction(run, _say(as_json), as_of=as_of, model=model, now=now)
     _finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
     if not len(result.scores):
         raise click.exceptions.Exit(NOTHING_TO_DO)
@@ -103,12 +107,12 @@ def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top
 @model_option
 def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, model: str) -> None:
     """Walk one entity from its events to its tier."""
+    run = _run(path, as_json)
+
     from pipeline.explain import explain as run_explanation
     from pipeline.printing import print_explanation
 
-    result = run_explanation(
-        _run(path, as_json), _say(True), entity=entity, as_of=as_of, model=model
-    )
+    result = run_explanation(run, _say(True), entity=entity, as_of=as_of, model=model)
     _finish(as_json, result.as_dict(), lambda: print_explanation(result))
 
 
@@ -171,10 +175,10 @@ def _run(path: Path | None, quiet: bool) -> "Run":
 
     if path is None:
         path = Path("settings.yaml")
-    if not path.exists() and path == Path("settings.yaml"):
-        from pipeline.demo import make_demo
+        if not path.exists():
+            from pipeline.demo import make_demo
 
-        path = make_demo(DEMO, say=_say(quiet))
+            path = make_demo(DEMO, say=_say(quiet))
     return load(path)
 
 
@@ -185,6 +189,15 @@ def _say(quiet: bool) -> Callable[[str], None]:
 
 def _finish(as_json: bool, result: dict[str, Any], show: Callable[[], None]) -> None:
     if as_json:
-        click.echo(json.dumps(result, indent=2, default=str))
+        click.echo(json.dumps(_without_nan(result), indent=2, allow_nan=False))
     else:
         show()
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN as null: Python would write it bare, and other programs refuse that."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if value != value else value

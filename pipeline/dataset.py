@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -164,7 +163,7 @@ def _own_rows(
             f"rows.file {spec.file!r} has no column {missing[0]!r}; it has {list(frame.columns)}."
         )
     ids = frame[spec.entity].astype(str).to_numpy(object)
-    as_of = np.array([to_us(str(value)) for value in frame[spec.as_of]], np.int64)
+    as_of = np.array([_instant(str(value), spec.file) for value in frame[spec.as_of]], np.int64)
     level = run.settings.entity
     snapshots = own_rows(log, level, ids, as_of)
     gone = conversions.converted_before(snapshots.entity, snapshots.as_of)
@@ -175,11 +174,24 @@ def _own_rows(
     kept = snapshots.take(~gone)
     if spec.label is None:
         return kept, None
-    given = {
-        (name, when): bool(value)
-        for name, when, value in zip(ids, as_of, frame[spec.label], strict=True)
-    }
-    look = partial(given.get)
-    return kept, np.array(
-        [look((name, when)) for name, when in zip(kept.ids, kept.as_of, strict=True)], bool
-    )
+    labels = [_outcome(str(value), spec.file) for value in frame[spec.label]]
+    given = dict(zip(zip(ids, as_of, strict=True), labels, strict=True))
+    keys = zip(kept.ids, kept.as_of, strict=True)
+    return kept, np.array([given[key] for key in keys], bool)
+
+
+def _instant(text: str, file: str) -> int:
+    try:
+        return to_us(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"rows.file {file!r} has the as_of {text!r}, which is no time."
+        ) from error
+
+
+def _outcome(text: str, file: str) -> bool:
+    """A label as people write it; anything else is an error, never a guess."""
+    known = {"1": True, "true": True, "0": False, "false": False, "1.0": True, "0.0": False}
+    if text.lower() not in known:
+        raise SettingsError(f"rows.file {file!r} has the label {text!r}; write 0 or 1.")
+    return known[text.lower()]

@@ -86,7 +86,7 @@ def explain(
     code = _code(log, level, entity)
     instant = instant_of(log, as_of)
     row = Snapshots.of(level, np.array([code]), np.array([instant]), log.ids(level))
-    matrix = compute(log, row, champion.model.features, settings, "Features")
+    matrix = compute(log, row, champion.model.features, run.settings, "Features")
     kin = kinship(log, level, row.entity)
     scored = champion.model.predict(matrix, *kin).iloc[0]
     return Explanation(

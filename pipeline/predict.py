@@ -66,7 +66,7 @@ def predict(
     """Score the cohort of one as_of.
 
     The cohort, the conversion and every feature are the *model's*, whatever the settings file says
-    today; only where the events come from is taken from the settings.
+    today; only where the events come from, and the threads, are taken from the settings.
 
     Parameters
     ----------
@@ -91,13 +91,13 @@ def predict(
         settings.cohort,
         np.array([instant]),
         conversions,
-        threads=settings.compute.threads,
+        threads=run.settings.compute.threads,
     ).snapshots
     say(
         f"Scoring {len(rows):,} {settings.entity}s as of {to_text(instant)} with "
         f"{champion.version.name} version {champion.version.number}"
     )
-    matrix = compute(log, rows, champion.model.features, settings, "Features")
+    matrix = compute(log, rows, champion.model.features, run.settings, "Features")
     scores = score(champion, log, matrix, now)
     files = _write(run, scores, champion.version, instant) if len(scores) else ()
     cutoffs = champion.model.scorer.tiers["cutoffs"]

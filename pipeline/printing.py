@@ -7,7 +7,7 @@ from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
 from pipeline.report import similarity_verdict
 from pipeline.train import Training
-from pipeline.wording import ACTIONS, METRIC_NAMES, falling, interval, percent, shown
+from pipeline.wording import ACTIONS, METRIC_NAMES, falling, interval, near, percent, shown
 
 
 def print_training(result: Training) -> None:
@@ -50,7 +50,7 @@ def print_training(result: Training) -> None:
             "The champion stays what `predict` uses; to replace it: train --champion, "
             f"to try this one: predict --model {version.number}"
         )
-    lines.append(f"Report: {result.report}")
+    lines.append(f"Report: {near(result.report)}")
     _print("\n".join(lines))
 
 
@@ -78,7 +78,7 @@ def print_prediction(result: Prediction, top: int) -> None:
             ", ".join(row["look_alikes"]),
         )
     _print(tiers, calls)
-    files = "\n".join(f"Written: {path}" for path in result.files)
+    files = "\n".join(f"Written: {near(path)}" for path in result.files)
     first = scores["entity_id"].iloc[0]
     _print(f"{files}\nWalk through one: explain --entity {first} --as-of {to_text(result.as_of)}")
 

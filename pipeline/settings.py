@@ -98,7 +98,7 @@ class Run:
 
     @property
     def store(self) -> Path:
-        return self.base / self.settings.paths.store
+        return (self.base / self.settings.paths.store).resolve()
 
     @property
     def model_name(self) -> str:
@@ -124,7 +124,18 @@ def load(path: Path) -> Run:
 
 
 def parse(text: str, source: str = "settings") -> Settings:
-    """Settings from YAML 1.2 text (`no` is a word, `012` is twelve); `source` names it in errors."""
+    """Settings from YAML 1.2 text (`no` is a word, `012` is twelve).
+
+    Parameters
+    ----------
+    source
+        What errors call the text.
+
+    Raises
+    ------
+    SettingsError
+        As `load`.
+    """
     data = _read(text, source)
     try:
         # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.

@@ -111,7 +111,7 @@ def import_events(run: Run, say: Say) -> "EventLog":
         settings.entity,
         memory_mb=settings.compute.memory_mb,
         threads=settings.compute.threads,
-        report=say,
+        report=lambda text: say(f"Import: {text}"),
     )
 
 

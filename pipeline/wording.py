@@ -1,5 +1,7 @@
 """What every shown number means, in one line each, and how it is written."""
 
+from pathlib import Path
+
 from models.scoring import TIERS
 
 METRIC_NAMES = {
@@ -51,6 +53,12 @@ def falling(cutoffs: dict[str, float]) -> list[tuple[str, float]]:
     [('critical', 0.5), ('hot', 0.3), ('warm', 0.1)]
     """
     return [(name, cutoffs[name]) for name in reversed(TIERS) if name in cutoffs]
+
+
+def near(path: Path) -> str:
+    """A path as short as it can be told from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def shown(value: float) -> str:

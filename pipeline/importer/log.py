@@ -73,7 +73,7 @@ def import_log(
     paths = [path for group in files + tables for path in group]
     target = store / _key(spec, level, events_per_shard, paths)
     if (target / "log.json").is_file():
-        tell(f"reusing the log imported into {target}")
+        tell(f"nothing changed, reusing the log {target.name}")
         return EventLog(target)
     with new_folder(target) as folder:
         connection = connect(folder, memory_mb, threads)

@@ -69,7 +69,7 @@ def told_of_people(counts: dict[str, Any]) -> list[str]:
         ),
         (counts["anonymous"], f"kept {counts['anonymous']:,} events of unidentified visitors"),
         (left_out, f"left out {left_out:,} rows: {_listed(counts['left_out'])}"),
-        (counts["late"], f"{counts['late']:,} events became known after they occurred"),
+        (counts["late"], f"{counts['late']:,} events arrived more than an hour late"),
         (
             counts["known_before_occurred"],
             f"{counts['known_before_occurred']:,} events were known before they occurred; taken as "

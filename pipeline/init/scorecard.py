@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from features.definitions import Dimension, slug
+from models.scorecard_rules import DEFAULT_RULES
 from pipeline.init.yaml import Page, text
 from pipeline.profile import Profile
 from pipeline.profile.values import ValueFacts
@@ -137,28 +138,28 @@ def _aha(supply: Supply, _: Dimension) -> Reading:
 
 
 # fmt: off
-_RULES: tuple[tuple[str, Dimension, int, Find], ...] = (
-    ("active daily", "engagement", 20, _total("active_days", "7d", 5)),
-    ("uses 5 or more features", "engagement", 15, _total("breadth", None, 5)),
-    ("uses an advanced feature", "engagement", 10, _events(None, 1, ("advanced", "api"))),
-    ("sessions of 15 minutes or more", "engagement", 10, _sessions),
-    ("3 or more teammates", "team", 25, _teammates),
-    ("5 or more invites sent", "team", 15, _events("life", 5, ("invit",))),
-    ("several departments", "team", 20, _departments),
-    ("workspace set up", "team", 15, _events("life", 1, ("workspace",), ("set", "creat"))),
-    ("aha moment reached", "value", 30, _aha),
-    ("10 or more workflows completed", "value", 20, _events("life", 10, ("workflow",))),
-    ("stated goal reached", "value", 25, _events("life", 1, ("goal",))),
-    ("50 or more items created", "value", 15, _events("life", 50, ("creat", "upload"))),
-    ("limit hit 3 or more times", "upgrade", 30, _events(None, 3, ("limit", "quota"))),
-    ("paid feature tried", "upgrade", 25, _events(None, 1, ("paid", "premium"), ("tried", "try"))),
-    ("pricing page viewed", "upgrade", 15, _events(None, 1, ("pricing", "plans"))),
-    ("upgrade prompt clicked", "upgrade", 20, _events(None, 1, ("upgrad", "paywall"), ("click",))),
-    ("50 to 500 employees", "fit", 20, _attribute(("employee",), "between: [50, 500]")),
-    ("target industry", "fit", 15, _nothing),
-    ("revenue above $10M", "fit", 10, _nothing),
-    ("integrated tools in use", "fit", 10, _attribute(("integrat", "tools"), "at_least: 1")),
-)
+_FIND: dict[str, Find] = {
+    "active daily": _total("active_days", "7d", 5),
+    "uses 5 or more features": _total("breadth", None, 5),
+    "uses an advanced feature": _events(None, 1, ("advanced", "api")),
+    "sessions of 15 minutes or more": _sessions,
+    "3 or more teammates": _teammates,
+    "5 or more invites sent": _events("life", 5, ("invit",)),
+    "several departments": _departments,
+    "workspace set up": _events("life", 1, ("workspace",), ("set", "creat")),
+    "aha moment reached": _aha,
+    "10 or more workflows completed": _events("life", 10, ("workflow",)),
+    "stated goal reached": _events("life", 1, ("goal",)),
+    "50 or more items created": _events("life", 50, ("creat", "upload")),
+    "limit hit 3 or more times": _events(None, 3, ("limit", "quota")),
+    "paid feature tried": _events(None, 1, ("paid", "premium"), ("tried", "try")),
+    "pricing page viewed": _events(None, 1, ("pricing", "plans")),
+    "upgrade prompt clicked": _events(None, 1, ("upgrad", "paywall"), ("click",)),
+    "50 to 500 employees": _attribute(("employee",), "between: [50, 500]"),
+    "target industry": _nothing,
+    "revenue above $10M": _nothing,
+    "integrated tools in use": _attribute(("integrat", "tools"), "at_least: 1"),
+}
 # fmt: on
 
 
@@ -172,9 +173,9 @@ def write_scorecard(page: Page, supply: Supply) -> None:
     )
     page.add(0, "scorecard:")
     page.add(1, "rules:")
-    for name, dimension, points, find in _RULES:
-        head = f"- {{name: {text(name)}, dimension: {dimension}, points: {points}"
-        feature, condition = find(supply, dimension)
+    for rule in DEFAULT_RULES:
+        head = f"- {{name: {text(rule.name)}, dimension: {rule.dimension}, points: {rule.points}"
+        feature, condition = _FIND[rule.name](supply, rule.dimension)
         if feature is None:
             page.add(2, head + "}")
         else:

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from features.clock import MINUTE_US
 from pipeline.sources import generic, posthog, segment, times, values
 from pipeline.sources.canonical import NOTHING, Canonical, matches
 from pipeline.sources.quarantine import keep_rejects
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 _READERS: dict[str, ModuleType] = {"posthog": posthog, "segment": segment, "generic": generic}
 Source = PostHogSource | SegmentSource | GenericSource
+
+_LATE_US = 60 * MINUTE_US
+"""An event that arrives later than this after it occurred is worth counting as late."""
 
 DROPPED = "dropped by name"
 """Such rows are no events, but what they say about identity and attributes still holds."""
@@ -102,7 +106,7 @@ def _query(spec: DataSpec, index: int, rows: Rows, canonical: Canonical) -> str:
         "raw": "case when unusable is not null then raw end",
         "known_at": "greatest(coalesce(known_given, occurred_at), occurred_at)",
         "before_occurred": "false" if daily else "coalesce(known_given < occurred_at, false)",
-        "late": "false" if daily else "coalesce(known_given > occurred_at, false)",
+        "late": "false" if daily else f"coalesce(known_given > occurred_at + {_LATE_US}, false)",
     }
     return f"select {_listed(shaped)} from ({judge})"
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from pipeline.progress import Progress
+
 SETTINGS = "settings.yaml"
 
 
@@ -26,7 +28,14 @@ def make_demo(
     from pipeline.simulate import SimulateSpec, simulate
 
     folder.mkdir(parents=True, exist_ok=True)
-    simulate(SimulateSpec(accounts=accounts, days=days, seed=seed), folder / "world", say)
+    spec = SimulateSpec(accounts=accounts, days=days, seed=seed)
+    with Progress("Simulating") as progress:
+        world = simulate(spec, folder / "world", progress.update)
+    if not world.reused:
+        say(
+            f"Demo company: {world.accounts:,} accounts, {world.events:,} events of {days} days in "
+            f"{folder / 'world'}; what is true of it: world.json there"
+        )
     settings = folder / SETTINGS
     if not settings.exists():
         template = resources.files("pipeline") / "demo.yaml"

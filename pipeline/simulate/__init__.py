@@ -78,7 +78,7 @@ class Block:
 
 
 def simulate(
-    spec: SimulateSpec, folder: Path, report: Callable[[str], None] | None = None
+    spec: SimulateSpec, folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> SimulationSummary:
     """Write the world of `spec` into `folder`, or find it there already.
 
@@ -109,7 +109,7 @@ def simulate(
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    summary = _write(spec, partial, report or (lambda line: None))
+    summary = _write(spec, partial, progress or (lambda done, total: None))
     world = describe(spec) | {"summary": asdict(summary)}
     (partial / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
     _put_in_place(partial, folder)
@@ -171,7 +171,9 @@ def _found(spec: SimulateSpec, folder: Path) -> SimulationSummary | None:
     return SimulationSummary(**summary | {"reused": True})
 
 
-def _write(spec: SimulateSpec, partial: Path, report: Callable[[str], None]) -> SimulationSummary:
+def _write(
+    spec: SimulateSpec, partial: Path, progress: Callable[[int, int], None]
+) -> SimulationSummary:
     n_conversions, n_active, gathered = 0, 0, 0.0
     (partial / "truth").mkdir()
     (partial / "truth" / "README").write_text(TRUTH_NOTE, encoding="utf-8")
@@ -191,7 +193,7 @@ def _write(spec: SimulateSpec, partial: Path, report: Callable[[str], None]) -> 
             n_active += len(active)
             gathered += float(np.sum(active.to_numpy()))
             n_accounts = min((number + 1) * BLOCK_ACCOUNTS, spec.accounts)
-            report(f"{n_accounts:,} of {spec.accounts:,} accounts, {events.n_rows:,} events")
+            progress(n_accounts, spec.accounts)
     return SimulationSummary(
         accounts=spec.accounts,
         users=users.n_rows,

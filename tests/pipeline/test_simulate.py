@@ -109,7 +109,7 @@ def test_a_world_already_there_is_reused_and_another_one_replaces_it(tmp_path: P
     folder, spec = tmp_path / "world", SimulateSpec(accounts=40, days=60)
     made = simulate(spec, folder)
     before = files(folder)
-    found = simulate(spec, folder, report=lambda line: pytest.fail(f"simulated again: {line}"))
+    found = simulate(spec, folder, progress=lambda done, total: pytest.fail("simulated again"))
     assert (made.reused, found.reused) == (False, True)
     assert (found.events, found.base_rate) == (made.events, made.base_rate)
     assert files(folder) == before

@@ -44,16 +44,17 @@ class Conversions:
         """True where the entity converted in (-inf, as_of), known or not: no label then."""
         return self.occurred_at[entity] < as_of
 
-    def known_before(self, as_of: int) -> "Conversions":
-        """Without those whose known_at is in [as_of, inf): what a run at as_of can know."""
-        there = self.known_at < as_of
-        return Conversions(
-            np.where(there, self.occurred_at, NEVER_US), np.where(there, self.known_at, NEVER_US)
-        )
 
-
-def find_conversions(log: EventLog, level: Level, spec: ConversionSpec) -> Conversions:
+def find_conversions(
+    log: EventLog, level: Level, spec: ConversionSpec, *, known_before: int = NEVER_US
+) -> Conversions:
     """First conversion of every entity.
+
+    Parameters
+    ----------
+    known_before
+        Conversions with known_at in [known_before, inf) do not exist: what a run at that as_of
+        can know.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def find_conversions(log: EventLog, level: Level, spec: ConversionSpec) -> Conve
         wanted = pc.and_(
             pc.is_in(table["event"], value_set=_int32(codes)), pc.greater_equal(table[level], 0)
         )
-        table = table.filter(wanted)
+        table = table.filter(pc.and_(wanted, pc.less(table["at"], known_before)))
         entity = table[level].to_numpy()
         np.minimum.at(occurred, entity, table["occurred_at"].to_numpy())
         np.minimum.at(known, entity, table["at"].to_numpy())

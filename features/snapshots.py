@@ -85,6 +85,7 @@ def eligible(
     if unknown := [name for name in spec.entered_by if name not in log.event_codes]:
         raise SettingsError(f"cohort.entered_by names {few(unknown)}: no such event in the log.")
     first, last = _lifespans(log, level)
+    entered = _lifespans(log, level, spec.entered_by)[0] if spec.entered_by else first
     as_ofs = np.sort(np.asarray(as_ofs, np.int64))
     # Candidates: from an entity's first event to its last plus the activity window.
     begin = np.searchsorted(as_ofs, first, side="right")
@@ -95,15 +96,14 @@ def eligible(
     entity = np.repeat(np.arange(len(first)), sizes)
     step = np.arange(len(entity)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     candidates = Snapshots.of(level, entity, as_ofs[begin[entity] + step], log.ids(level))
-    features = (
-        _rule("count", (), spec.active_within_days),
-        _rule("days_since_first", tuple(sorted(spec.entered_by)), None),
-    )
-    table = build_features(log, candidates, features, threads=threads, progress=progress)
-    active, age = (table.column(feature.name) for feature in features)
-    keep = (active >= spec.min_events) & (age >= spec.min_age_days)
+    activity = _activity(spec.active_within_days)
+    table = build_features(log, candidates, (activity,), threads=threads, progress=progress)
+    # Ages in whole microseconds: as days in float32 a minute more or less is lost after a year.
+    age = candidates.as_of - entered[candidates.entity]
+    keep = (table.column(activity.name) >= spec.min_events) & (age > 0)
+    keep &= age >= spec.min_age_days * DAY_US
     if spec.max_age_days is not None:
-        keep &= age <= spec.max_age_days
+        keep &= age <= spec.max_age_days * DAY_US
     rows = candidates.take(keep)
     asked = np.zeros(len(first), bool)
     asked[rows.entity] = True
@@ -129,26 +129,37 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
     return Snapshots.of(level, entity, as_of, log.ids(level))
 
 
-def _lifespans(log: EventLog, level: Level) -> tuple[np.ndarray, np.ndarray]:
-    """First and last known_at per entity code; (largest, smallest) integers without events."""
+def _lifespans(
+    log: EventLog, level: Level, events: tuple[str, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last known_at per entity code of `events`, of any if empty; out of reach if none.
+
+    Returns
+    -------
+    two int64 arrays of shape (n_entities,)
+    """
+    codes = [log.event_codes[name] for name in events]
     n = len(log.entities(level))
     first = np.full(n, np.iinfo(np.int64).max // 2, np.int64)
     last = np.full(n, np.iinfo(np.int64).min // 2, np.int64)
     for shard in range(log.n_shards):
-        table = log.shard(shard, [level, "at"])
+        table = log.shard(shard, [level, "event", "at"])
         entity, at = table[level].to_numpy(), table["at"].to_numpy()
-        known = entity >= 0
-        np.minimum.at(first, entity[known], at[known])
-        np.maximum.at(last, entity[known], at[known])
+        wanted = entity >= 0
+        if codes:
+            wanted &= np.isin(table["event"].to_numpy(), codes)
+        np.minimum.at(first, entity[wanted], at[wanted])
+        np.maximum.at(last, entity[wanted], at[wanted])
     return first, last
 
 
-def _rule(statistic: str, events: tuple[str, ...], days: int | None) -> Feature:
+def _activity(days: int) -> Feature:
+    """Events of any name in [as_of - days, as_of)."""
     return Feature(
-        name=f"cohort_{statistic}",
+        name="cohort_count",
         dimension="engagement",
-        statistic=statistic,  # type: ignore[arg-type]
-        events=events,
+        statistic="count",
+        events=(),
         property=None,
         days=days,
         scope="entity",

@@ -152,8 +152,7 @@ def instant_of(log: EventLog, as_of: str | None) -> int:
 
 def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversions:
     """Conversions that were known before as_of: later ones do not exist for the scoring run."""
-    found = find_conversions(log, settings.entity, settings.conversion)
-    return found.known_before(as_of)
+    return find_conversions(log, settings.entity, settings.conversion, known_before=as_of)
 
 
 def score(

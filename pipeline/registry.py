@@ -59,7 +59,10 @@ def register(
         )
     # Not log_model(registered_model_name=...), which prints lines of its own.
     if not client.search_registered_models(f"name = '{run.model_name}'"):
-        client.create_registered_model(run.model_name)
+        client.create_registered_model(
+            run.model_name,
+            description=f"P({run.settings.entity} converts within {run.settings.horizon_days} days)",
+        )
     created = client.create_model_version(
         run.model_name,
         source=info.model_uri,

@@ -45,8 +45,11 @@ def connect(run: Run) -> Any:
 
 
 @contextmanager
-def training_run(run: Run, tags: Mapping[str, str]) -> Iterator[str]:
-    """An MLflow run in the settings' experiment; yields its id. A failed training is marked so."""
+def training_run(run: Run, title: str, note: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """An MLflow run in the settings' experiment; yields its id. A failed training is marked so.
+
+    `title` and `note` (Markdown) are what MLflow's UI shows first.
+    """
     import mlflow
 
     client = connect(run)
@@ -56,7 +59,7 @@ def training_run(run: Run, tags: Mapping[str, str]) -> Iterator[str]:
         place = (run.store / "mlartifacts").resolve().as_uri() if local else None
         client.create_experiment(name, artifact_location=place)
     mlflow.set_experiment(name)
-    with mlflow.start_run(tags=dict(tags)) as active:
+    with mlflow.start_run(run_name=title, description=note, tags=dict(tags)) as active:
         yield active.info.run_id
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.clock import to_text
 from features.definitions import fingerprint
 from models.bundle import save_bundle
 from models.dataset import Dataset
@@ -16,7 +17,7 @@ from models.splits import Split, temporal_split
 from pipeline import registry, tracking
 from pipeline.dataset import Assembled, assemble
 from pipeline.importer.log import import_log
-from pipeline.report import write_report
+from pipeline.report import similarity_verdict, write_report
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -169,7 +170,12 @@ def _record(
         "feature_fingerprint": fingerprint(data.features),
         "verdict": evaluation.verdict,
     }
-    with tracking.training_run(run, tags) as run_id, tempfile.TemporaryDirectory() as scratch:
+    title = f"{run.settings.name}, data to {to_text(data.log.data_end)[:10]}"
+    verdicts = [evaluation.verdict] + ([] if worth is None else [similarity_verdict(worth)])
+    with (
+        tracking.training_run(run, title, "\n\n".join(verdicts), tags) as run_id,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         tracking.log_settings(run)
         tracking.log_evaluation(evaluation, worth, split)
         for name, rows in folds.items():

@@ -61,7 +61,8 @@ def register(
     if not client.search_registered_models(f"name = '{run.model_name}'"):
         client.create_registered_model(
             run.model_name,
-            description=f"P({run.settings.entity} converts within {run.settings.horizon_days} days)",
+            description=f"Probability that a {run.settings.entity} of {run.settings.name} converts "
+            f"within {run.settings.horizon_days} days",
         )
     created = client.create_model_version(
         run.model_name,

@@ -44,7 +44,7 @@ check: $(STAMP) ## Lint, types and layers
 	@$(VENV)/bin/lint-imports --no-cache
 
 unit: $(STAMP) ## Tests only
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 lock: ## Resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock

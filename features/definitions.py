@@ -75,7 +75,7 @@ def slug(text: str, most: int = 40) -> str:
     """Lower-case ``[a-z0-9_]`` form of a name, for column names; not unique by itself.
 
     >>> slug("$pageview"), slug("Report Exported!"), slug("дом")
-    ('pageview', 'report_exported', 'x_1f1a0a')
+    ('pageview', 'report_exported', 'x_f5b3d7')
     """
     plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:most].strip("_")
     return plain or "x_" + hashlib.sha256(text.encode()).hexdigest()[:6]

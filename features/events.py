@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.errors import EventLogError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Level = Literal["account", "user"]
 ValueType = Literal["number", "category"]
@@ -135,14 +136,14 @@ class EventLog:
         return json.loads((self.root / "categories.json").read_text(encoding="utf-8"))
 
     @cached_property
-    def accounts(self) -> pa.Table:
-        return pq.read_table(self.root / "accounts.parquet")
+    def accounts(self) -> "pa.Table":
+        return _read(self.root / "accounts.parquet")
 
     @cached_property
-    def users(self) -> pa.Table:
-        return pq.read_table(self.root / "users.parquet")
+    def users(self) -> "pa.Table":
+        return _read(self.root / "users.parquet")
 
-    def entities(self, level: Level) -> pa.Table:
+    def entities(self, level: Level) -> "pa.Table":
         return self.accounts if level == "account" else self.users
 
     def ids(self, level: Level) -> np.ndarray:
@@ -150,10 +151,17 @@ class EventLog:
         return self.entities(level)["id"].to_numpy(zero_copy_only=False)
 
     @cached_property
-    def attribute_values(self) -> pa.Table:
-        return pq.read_table(self.root / "attributes.parquet")
+    def attribute_values(self) -> "pa.Table":
+        return _read(self.root / "attributes.parquet")
 
-    def shard(self, index: int, columns: list[str] | None = None) -> pa.Table:
+    def shard(self, index: int, columns: list[str] | None = None) -> "pa.Table":
         """Events of one shard in time order; `columns` None reads all."""
         name = self.manifest["shards"][index]["file"]
-        return pq.read_table(self.root / name, columns=columns, memory_map=True)
+        return _read(self.root / name, columns=columns, memory_map=True)
+
+
+def _read(path: Path, columns: list[str] | None = None, memory_map: bool = False) -> "pa.Table":
+    # Every command imports this module for its settings; Arrow loads when there is data to read.
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, columns=columns, memory_map=memory_map)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.compute as pc
 from pydantic import Field
 
 from features.clock import DAY_US
@@ -70,6 +69,8 @@ def find_conversions(
         raise SettingsError(
             f"conversion.events names {few(unknown)}, but the log has no such event.{hint}"
         )
+    import pyarrow.compute as pc
+
     codes = [log.event_codes[name] for name in spec.events]
     n = len(log.entities(level))
     occurred = np.full(n, NEVER_US, np.int64)

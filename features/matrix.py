@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from features.definitions import Feature
 from features.errors import EventLogError, SchemaMismatch, few
@@ -14,6 +13,7 @@ from features.events import Level
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class FeatureMatrix:
 
     snapshots: Snapshots
     features: tuple[Feature, ...]
-    table: pa.Table
+    table: "pa.Table"
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]

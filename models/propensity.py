@@ -148,6 +148,9 @@ class PropensityModel:
 
         Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
         """
+        if not len(matrix):
+            # LightGBM divides by the number of rows.
+            return []
         values = values_of(matrix, account, domain)
         contributions = _by_name(self.scorer.contributions, values)
         return reasons(contributions, self.features, self.scorer.columns, values, top)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from features.errors import SettingsError
 from pipeline.progress import Progress
 
 SETTINGS = "settings.yaml"
@@ -24,11 +25,24 @@ def make_demo(
     -------
     Path
         The settings file. An existing one is kept: it is yours to change.
+
+    Raises
+    ------
+    SettingsError
+        When the world would be too small or too long.
     """
+    from pydantic import ValidationError
+
     from pipeline.simulate import SimulateSpec, simulate
 
+    try:
+        spec = SimulateSpec(accounts=accounts, days=days, seed=seed)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise SettingsError(
+            f"simulate --{wrong['loc'][0]}: {wrong['msg']} (got {wrong['input']})."
+        ) from error
     folder.mkdir(parents=True, exist_ok=True)
-    spec = SimulateSpec(accounts=accounts, days=days, seed=seed)
     with Progress("Simulating") as progress:
         world = simulate(spec, folder / "world", progress.update)
     if not world.reused:

@@ -166,9 +166,11 @@ def score(
     frame.insert(0, "entity_id", snapshots.ids.astype(str))
     frame.insert(1, "as_of", snapshots.as_of.astype("datetime64[us]"))
     frame.insert(2, "model_version", champion.version.number)
+    # LightGBM can't explain an empty batch: it divides by the number of rows.
+    explained = model.explain(matrix, *kin, top=3 * REASONS) if len(matrix) else []
     frame["reasons"] = [
         [reason.text for reason in reasons if reason.direction == "raises"][:REASONS]
-        for reasons in model.explain(matrix, *kin, top=3 * REASONS)
+        for reasons in explained
     ]
     frame["look_alikes"] = [
         [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)

@@ -1,0 +1,148 @@
+"""The scores table: who is on it, in which order, and in which files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.clock import DAY_US
+from features.errors import EventLogError, NotEnoughHistory, SettingsError
+from pipeline.predict import predict
+from pipeline.train import import_events
+
+COLUMNS = [
+    "entity_id",
+    "as_of",
+    "model_version",
+    "raw_score",
+    "probability",
+    "pql_score",
+    "tier",
+    "reasons",
+    "look_alikes",
+    "scored_at",
+]
+
+
+def scores_of(run, as_of=None, model="champion"):
+    return predict(run, lambda _: None, as_of=as_of, model=model, now=None)
+
+
+def test_there_is_one_row_per_entity_with_the_columns_of_the_contract(scored):
+    table = scored.scores
+    assert list(table.columns) == COLUMNS
+    assert table["entity_id"].is_unique
+    assert len(table) > 100
+    assert table["as_of"].nunique() == 1
+    assert table["probability"].between(0, 1).all()
+    assert table["pql_score"].between(0, 100).all()
+
+
+def test_the_best_come_first_and_equal_scores_stand_in_the_order_of_their_ids(scored):
+    table = scored.scores
+    expected = table.sort_values(["raw_score", "entity_id"], ascending=[False, True])
+    assert table["entity_id"].tolist() == expected["entity_id"].tolist()
+
+
+def test_equal_scores_stand_in_the_order_of_their_ids(shop):
+    """The shop's small trees give many users the same score."""
+    table = scores_of(shop.run).scores
+    assert table["raw_score"].duplicated().sum() > 5
+    for _, same in table.groupby("raw_score"):
+        assert same["entity_id"].is_monotonic_increasing
+
+
+def test_a_tier_follows_from_the_probability_and_the_stored_cutoffs_alone(scored):
+    cuts = scored.cutoffs
+    for row in scored.scores.to_dict("records"):
+        reached = [name for name in ("critical", "hot", "warm") if row["probability"] >= cuts[name]]
+        assert row["tier"] == (reached or ["cold"])[0]
+    assert scored.scores["tier"].nunique() > 1
+
+
+def test_every_row_has_reasons_in_words_and_named_customers(scored):
+    best = scored.scores.head(20)
+    assert best["reasons"].map(len).between(1, 3).all()
+    assert best["look_alikes"].map(len).eq(3).all()
+    assert not best["reasons"].explode().str.contains(r"[{}_]").any()
+
+
+def test_csv_and_parquet_hold_the_same_table(scored):
+    parquet, csv = scored.files
+    left = pd.read_parquet(parquet)
+    right = pd.read_csv(csv, parse_dates=["as_of"], keep_default_na=False)
+    assert left["entity_id"].tolist() == right["entity_id"].tolist()
+    assert left["tier"].tolist() == right["tier"].tolist()
+    assert (left["as_of"] == right["as_of"]).all()
+    for name in ("raw_score", "probability", "pql_score"):
+        np.testing.assert_allclose(left[name], right[name].astype(float), rtol=1e-12)
+    for name in ("reasons", "look_alikes"):
+        assert left[name].map("; ".join).tolist() == right[name].tolist()
+
+
+def test_scoring_twice_writes_the_same_bytes_and_leaves_no_other_file(scored, demo):
+    before = [path.read_bytes() for path in scored.files]
+    again = scores_of(demo.run, model="1")
+    assert again.files == scored.files
+    assert [path.read_bytes() for path in again.files] == before
+    left = [path.name for path in scored.files[0].parent.iterdir() if path.name.startswith(".")]
+    assert left == []
+
+
+def test_the_default_as_of_is_the_newest_complete_day(scored, demo):
+    end = import_events(demo.run, lambda _: None).data_end
+    assert scored.as_of % DAY_US == 0
+    assert 0 <= end - scored.as_of < DAY_US
+
+
+def test_nobody_eligible_writes_nothing(shop):
+    """On the first day somebody has visited, and nobody has entered."""
+    result = scores_of(shop.run, "2024-03-01")
+    assert (len(result.scores), result.files) == (0, ())
+
+
+@pytest.mark.parametrize("as_of", ["2031-01-01", "1999-01-01"])
+def test_an_as_of_outside_the_data_is_refused_with_their_range(shop, as_of):
+    with pytest.raises(EventLogError, match=r"outside the data, which run from 2024-02-29"):
+        scores_of(shop.run, as_of)
+
+
+def test_an_as_of_that_is_no_date_is_refused(shop):
+    with pytest.raises(EventLogError, match=r"'soon' is no date; write it like 2024-06-01"):
+        scores_of(shop.run, "soon")
+
+
+@pytest.mark.parametrize("model", ["99", "nobody", "challengr"])
+def test_a_model_that_is_not_registered_is_refused(shop, model):
+    with pytest.raises(NotEnoughHistory, match=f"no {model!r} of model 'pql-shop'"):
+        scores_of(shop.run, model=model)
+
+
+def test_the_model_scores_by_its_own_definitions_whatever_the_settings_say_today(shop, sibling):
+    changed = sibling(
+        shop,
+        ("windows_days: [7, 28]", "windows_days: [3]"),
+        ("attributes: {plan: fit}", "attributes: {}"),
+        ("horizon_days: 7", "horizon_days: 30"),
+        ("cohort: {entered_by: [opened]}", "cohort: {min_events: 1000}"),
+        ("conversion: {events: [paid]}", "conversion: {events: [opened]}"),
+    )
+    expected, found = scores_of(shop.run), scores_of(changed)
+    assert len(found.scores) > 30
+    assert found.scores.equals(expected.scores)
+
+
+def test_settings_of_another_level_are_refused(shop, sibling):
+    changed = sibling(shop, ("entity: user", "entity: account"))
+    with pytest.raises(
+        SettingsError, match=r"ask for accounts, but pql-shop version 1 scores users"
+    ):
+        scores_of(changed)
+
+
+def test_a_customer_is_not_scored_from_the_moment_the_purchase_is_known(shop):
+    events = pd.read_csv(shop.folder / "events.csv", parse_dates=["time"])
+    paid = events[events["event"] == "paid"].sort_values("time").iloc[-1]
+    at = paid["time"].isoformat()
+    just_after = (paid["time"] + pd.Timedelta(microseconds=1)).isoformat()
+    assert paid["user"] in set(scores_of(shop.run, at).scores["entity_id"])
+    assert paid["user"] not in set(scores_of(shop.run, just_after).scores["entity_id"])

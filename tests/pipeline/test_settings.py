@@ -1,0 +1,205 @@
+"""A settings file is read strictly: every mistake names file, line and the nearest valid name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from features.errors import SettingsError
+from pipeline.settings import load, parse
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = [ROOT / "pipeline/demo.yaml", *sorted(ROOT.glob("examples/*/settings.yaml"))]
+BASE = """\
+name: acme
+data:
+  sources:
+    - format: generic
+      files: [events.csv]
+      columns: {event: event, account: account, time: time}
+conversion: {events: [paid]}
+"""
+HEAVY = (
+    "pandas",
+    "pyarrow",
+    "sklearn",
+    "lightgbm",
+    "mlflow",
+    "duckdb",
+    "matplotlib",
+    "numba",
+    "scipy",
+)
+
+
+def mistake(text: str) -> str:
+    """What reading the text says is wrong."""
+    with pytest.raises(SettingsError) as error:
+        parse(text, "acme.yaml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_shipped_settings_file_loads(path):
+    assert load(path).settings.conversion.events
+
+
+def test_there_are_shipped_examples():
+    assert len(SHIPPED) >= 3
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cohrt: {every_days: 7}", "acme.yaml:8: cohrt: unknown setting; did you mean 'cohort'?"),
+        ("cohort: {every_dayz: 7}", "acme.yaml:8: cohort.every_dayz: unknown setting; did you"),
+        ("cohort:\n  min_events: 1\n  evry_days: 7", "acme.yaml:10: cohort.evry_days: unknown"),
+        ("features: {events: {valeu: [x]}}", "features.events.valeu: unknown setting; did you me"),
+        (
+            "features: {groups: {core: {dimension: value, events: [x], evnts: [y]}}}",
+            "acme.yaml:8: features.groups.core.evnts: unknown setting; did you mean 'events'?",
+        ),
+        (
+            "model: {tiers: {by: capacity, reps: 4, per_rep_per_week: 9, rep: 4}}",
+            "acme.yaml:8: model.tiers.rep: unknown setting; did you mean 'reps'?",
+        ),
+        (
+            "scorecard:\n  rules:\n    - name: a\n      points: 1\n      dimension: fit\n"
+            "      feature: f\n      at_last: 3\n      equals: 1",
+            "acme.yaml:14: scorecard.rules.0.at_last: unknown setting; did you mean 'at_least'?",
+        ),
+    ],
+)
+def test_a_typo_names_its_line_and_the_nearest_valid_name(line, said):
+    assert said in mistake(BASE + line + "\n")
+
+
+def test_a_typo_in_a_source_is_found_in_the_kind_of_source_that_it_is():
+    text = BASE.replace("      columns", "      timezon: UTC\n      columns")
+    assert mistake(text) == (
+        "acme.yaml:6: data.sources.0.timezon: unknown setting; did you mean 'timezone'?"
+    )
+
+
+def test_only_names_that_are_valid_right_there_are_suggested():
+    """`hot` is a name of other kinds of tiers."""
+    said = mistake(BASE + "model: {tiers: {by: capacity, reps: 4, per_rep_per_week: 9, hot: 0.3}}")
+    assert said.endswith(
+        "model.tiers.hot: unknown setting; known here: 'by', 'reps', 'per_rep_per_week'"
+    )
+
+
+def test_a_name_far_from_every_valid_one_lists_them():
+    assert "known here: 'train_share'" in mistake(BASE + "evaluation: {folds: {zzz: 1}}")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'horizon_days: "14"',
+            "acme.yaml:8: horizon_days: Input should be a valid integer (got '14')",
+        ),
+        ("horizon_days: 1.5", "horizon_days: Input should be a valid integer (got 1.5)"),
+        ("horizon_days: 0", "horizon_days: Input should be greater than 0 (got 0)"),
+        ("horizon_days: no", "horizon_days: Input should be a valid integer (got 'no')"),
+        ("cohort:", "cohort: Input should be an object (got None)"),
+        ("features: {windows_days: 7}", "features.windows_days: Input should be a valid array"),
+        ("model: {tiers: {by: capasity}}", "model.tiers: Input tag 'capasity' found using 'by'"),
+        (
+            "scorecard: {rules: [{name: a, points: 1, dimension: fit, feature: f}]}",
+            "exactly one of",
+        ),
+        ("2024: 1", "acme.yaml:8: names are text; put 2024 in quotes."),
+    ],
+)
+def test_a_wrong_value_says_what_is_expected_and_what_was_given(line, said):
+    assert said in mistake(BASE + line + "\n")
+
+
+def test_a_value_that_fits_no_kind_is_one_mistake_not_one_per_kind():
+    text = BASE.replace("      columns", "      where: {plan: null}\n      columns")
+    assert len(mistake(text).splitlines()) == 1
+
+
+def test_many_mistakes_are_told_up_to_five_and_counted():
+    said = mistake(BASE + "".join(f"wrong_{n}: 1\n" for n in range(8)))
+    assert len(said.splitlines()) == 6
+    assert said.endswith("... and 3 more.")
+
+
+def test_a_missing_block_is_named():
+    assert "data: is missing and has no default" in mistake("name: acme\n")
+
+
+def test_cohort_and_rows_are_one_choice():
+    both = "cohort: {every_days: 7}\nrows: {file: mine.csv}\n"
+    assert "either cohort (a calendar) or rows (your own table), not both" in mistake(BASE + both)
+    assert parse(BASE + "rows: {file: mine.csv}").rows is not None
+
+
+def test_words_and_numbers_are_those_of_yaml_1_2():
+    read = parse(BASE.replace("[paid]", "[no, yes, on, off]") + "horizon_days: 012\n")
+    assert read.conversion.events == ("no", "yes", "on", "off")
+    assert read.horizon_days == 12
+
+
+def test_an_anchored_boolean_stays_a_boolean():
+    assert parse(BASE + "features: {lifetime: &keep false}").features.lifetime is False
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "acme.yaml: expected settings such as `name: demo`, found an empty file."),
+        ("- a\n- b\n", "acme.yaml: expected settings such as `name: demo`, found a list."),
+        ("hello\n", "acme.yaml: expected settings such as `name: demo`, found text."),
+        (BASE + "name: other\n", 'acme.yaml:8: not valid YAML: found duplicate key "name"'),
+        (BASE + "cohort:\n\tevery_days: 7\n", "acme.yaml:9: not valid YAML: found character"),
+        ("name: [\n", "acme.yaml:2: not valid YAML"),
+        (BASE + "seed: \x00\n", "acme.yaml: not valid YAML: unacceptable character"),
+        (BASE + "seed: *nothing\n", "acme.yaml:8: not valid YAML: found undefined alias"),
+        (BASE + "? [a, b]\n: 1\n", "acme.yaml:8: names are text"),
+        (
+            BASE.replace("data:\n", "data:\n  until: 2024-02-30\n"),
+            "acme.yaml:3: data.until: day is",
+        ),
+    ],
+)
+def test_what_is_no_settings_file_is_told_in_one_line(text, said):
+    told = mistake(text)
+    assert told.startswith(said)
+    assert "\n" not in told
+
+
+def test_a_file_that_can_not_be_read_says_why(tmp_path):
+    (tmp_path / "latin.yaml").write_bytes("name: café".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"latin\.yaml': it is not UTF-8 text"):
+        load(tmp_path / "latin.yaml")
+    with pytest.raises(SettingsError, match="No such file"):
+        load(tmp_path / "nowhere.yaml")
+    with pytest.raises(SettingsError, match="Is a directory"):
+        load(tmp_path)
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValidationError, match="frozen"):
+        parse(BASE).horizon_days = 3
+
+
+def test_a_settings_mistake_is_told_without_loading_a_heavy_library(tmp_path):
+    """So that it is told at once: each of these takes longer to load than people wait."""
+    (tmp_path / "settings.yaml").write_text(BASE + "cohrt: {}\n")
+    program = (
+        "import sys\n"
+        "from pipeline.cli import main\n"
+        "try:\n    main(['train', '--settings', sys.argv[1]])\n"
+        "except SystemExit as done:\n    print(done.code)\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "settings.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "2\n[]\n"
+    assert "did you mean 'cohort'?" in done.stderr

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Level = Literal["account", "user"]
 ValueType = Literal["number", "category"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PROPERTY_PREFIX = "property."
 
 
@@ -68,8 +68,9 @@ class EventLog:
         events of a user and of everyone they share an account with.
     ``accounts.parquet``, ``users.parquet``
         row i is code i, codes follow the order of the ids: ``id`` string, ``shard`` int32 (-1 for
-        an entity without events), ``domain`` string (e-mail domain, null for free mail); users
-        have ``account`` int32, the account of their latest event (-1 for none).
+        an entity without events), ``domain`` string (the e-mail domain known first, null for free
+        mail) and ``domain_at`` int64 (when it was known); users have ``account`` int32, the
+        account of their latest event (-1 for none), and at account level its shard.
     ``attributes.parquet``
         ``attribute`` int32 (position in `attributes`), ``code`` int32 (entity), ``at`` int64
         (`ALWAYS_US` for a static attribute), ``number`` float64, ``text`` string; sorted by
@@ -104,7 +105,7 @@ class EventLog:
 
     @property
     def data_end(self) -> int:
-        """Everything in [first event, data_end) is here; labels that reach beyond are immature."""
+        """Everything known in [first_at, data_end) is here; labels beyond it are immature."""
         return self.manifest["data_end"]
 
     @property

@@ -39,6 +39,19 @@ class Conversions:
     def n(self) -> int:
         return int((self.occurred_at < NEVER_US).sum())
 
+    def quiet_days(self, data_end: int) -> float:
+        """Days without a known conversion before `data_end`, if alarmingly many, else 0.
+
+        Many is over a week and over ten times the mean time between conversions: with conversions
+        at random, that happens once in e^10 (Poisson).
+        """
+        known = np.sort(self.known_at[self.known_at < data_end])
+        if len(known) < 10:
+            return 0.0
+        mean = (known[-1] - known[0]) / (len(known) - 1)
+        quiet = data_end - known[-1]
+        return quiet / DAY_US if quiet > max(7 * DAY_US, 10 * mean) else 0.0
+
     def converted_before(self, entity: np.ndarray, as_of: np.ndarray) -> np.ndarray:
         """True where the entity converted in (-inf, as_of), known or not: no label then."""
         return self.occurred_at[entity] < as_of

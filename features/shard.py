@@ -6,8 +6,9 @@ import pyarrow.compute as pc
 
 from features.definitions import Feature, Scope
 from features.events import PROPERTY_PREFIX, Level
+from features.kinship import account_of_user
 from features.plan import Plan
-from features.sweep import counting_order, latest_before
+from features.sweep import latest_before
 from features.view import EventView, Rows
 
 
@@ -40,7 +41,7 @@ def compute_shard(
     if plan.level == "account":
         accounts = entity
     elif any(feature.scope == "account" for feature in plan.features):
-        accounts = shard.account_of_user(entity, as_of)
+        accounts = account_of_user(shard.columns, plan.n_users, entity, as_of)
         account_rows = Rows.of(accounts, as_of)
     seen: list[tuple[Scope, Level, Rows | None]] = [
         ("entity", plan.level, own),
@@ -85,17 +86,6 @@ class ShardColumns:
         self.columns = {name: events[name].to_numpy() for name in events.column_names}
         self.attributes = attributes
         self._sorted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-
-    def account_of_user(self, user: np.ndarray, as_of: np.ndarray) -> np.ndarray:
-        """The account of each user's latest event before as_of: int32 codes, -1 for none."""
-        known = np.flatnonzero((self.columns["user"] >= 0) & (self.columns["account"] >= 0))
-        order, start = counting_order(self.columns["user"][known], self.plan.n_users)
-        order = known[order]
-        found = latest_before(self.columns["at"][order], start, user, as_of)
-        accounts = self.columns["account"][order]
-        result = np.full(len(user), -1, np.int32)
-        result[found >= 0] = accounts[found[found >= 0]]
-        return result
 
     def attribute_as_of(
         self, feature: Feature, code: np.ndarray, time: np.ndarray

@@ -52,6 +52,19 @@ class Dataset:
     def entity(self) -> np.ndarray:
         return self.matrix.snapshots.entity
 
+    @property
+    def cluster(self) -> np.ndarray:
+        """int64, shape (n,): rows of one account, or of one entity without one, hang together.
+
+        Colleagues share what happens to their account, so intervals resample accounts.
+        """
+        own = self.matrix.snapshots.ids
+        keys = [
+            ("entity", i) if a is None else ("", a) for a, i in zip(self.account, own, strict=True)
+        ]
+        known = {key: place for place, key in enumerate(sorted(set(keys)))}
+        return np.array([known[key] for key in keys], np.int64)
+
     def take(self, rows: np.ndarray) -> "Dataset":
         """The rows of an increasing index or a boolean mask."""
         return Dataset(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PERMUTATIONS = 20
+MIN_CONVERTING = 30
+"""With fewer, a percentile bootstrap finds differences where there are none."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Evaluation:
     ----------
     table
         As `models.bootstrap.evaluate` returns it; differences are model - scorecard.
+    converting
+        Accounts (or entities without one) that convert: what the intervals rest on.
     base_rate
         Share of test rows that convert: the PR-AUC of a useless score.
     permuted_pr_auc
@@ -45,6 +49,7 @@ class Evaluation:
     rows: int
     positives: int
     entities: int
+    converting: int
     base_rate: float
     permuted_pr_auc: float
     table: "pd.DataFrame"
@@ -70,6 +75,7 @@ def judge(
     capacity
         Rows that sales can work per as_of.
     """
+    converting = len(np.unique(test.cluster[test.label]))
     scores = model.predict(test.matrix, test.account, test.domain)
     card = scorecard.score(test.matrix)
     contenders = {
@@ -80,7 +86,7 @@ def judge(
     table = evaluate(
         test.label,
         contenders,
-        test.entity,
+        test.cluster,
         test.as_of,
         capacity=capacity,
         n_bootstrap=n_bootstrap,
@@ -101,7 +107,8 @@ def judge(
             name: reliability_by(test.label, who.probability, tier[name], TIERS)
             for name, who in contenders.items()
         },
-        verdict=verdict(table),
+        converting=converting,
+        verdict=verdict(table, converting),
     )
     log.info(
         "Evaluation: %d rows, %d conversions: %s",
@@ -112,18 +119,41 @@ def judge(
     return evaluation
 
 
-def verdict(table: "pd.DataFrame") -> str:
-    """Who is better by PR-AUC, if the 95 % interval of the paired difference leaves out 0."""
-    row = table[(table["metric"] == "pr_auc") & (table["contender"] == "scorecard")].iloc[0]
-    low, high = row["difference_low"], row["difference_high"]
-    evidence = (
-        f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
-    )
+def verdict(table: "pd.DataFrame", converting: int) -> str:
+    """Who is better by PR-AUC, if the 95 % interval of the paired difference leaves out 0.
+
+    The interval is over accounts, with the fitted model as it is: another seed of the booster is
+    another model, and what it would have given is not in it.
+    """
+    low, high, evidence = _pr_auc_difference(table, "scorecard")
+    if converting < MIN_CONVERTING:
+        return (
+            f"Too few conversions to compare: {converting}, {MIN_CONVERTING} needed ({evidence})."
+        )
     if low > 0:
         return f"The model is better than the scorecard ({evidence})."
     if high < 0:
         return f"The scorecard is better than the model: use the scorecard ({evidence})."
     return f"No difference between model and scorecard is shown ({evidence})."
+
+
+def similarity_verdict(table: "pd.DataFrame", converting: int) -> str:
+    """Whether comparing with customers helps, from the table of `ablation`."""
+    low, high, evidence = _pr_auc_difference(table, "without")
+    if converting < MIN_CONVERTING:
+        return f"Too few conversions to say what similarity to customers is worth ({evidence})."
+    if low > 0:
+        return f"Similarity to customers helps ({evidence})."
+    if high < 0:
+        return f"Similarity to customers hurts: switch it off ({evidence})."
+    return f"No gain from similarity to customers is shown ({evidence})."
+
+
+def _pr_auc_difference(table: "pd.DataFrame", contender: str) -> tuple[float, float, str]:
+    row = table[(table["metric"] == "pr_auc") & (table["contender"] == contender)].iloc[0]
+    low, high = row["difference_low"], row["difference_high"]
+    told = f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    return low, high, told
 
 
 def _permuted(test: Dataset, score: np.ndarray, seed: int) -> float:
@@ -181,7 +211,7 @@ def ablation(
     return evaluate(
         test.label,
         contenders,
-        test.entity,
+        test.cluster,
         test.as_of,
         capacity=capacity,
         n_bootstrap=n_bootstrap,

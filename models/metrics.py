@@ -56,12 +56,26 @@ def area_under_roc(positive: np.ndarray, total: np.ndarray) -> float:
 
 
 def average_precision(positive: np.ndarray, total: np.ndarray) -> float:
-    """Sum over blocks of (rise in recall) x (precision at the end of the block)."""
-    reached, found = np.cumsum(total), np.cumsum(positive)
-    some = reached > 0
-    if not found[-1]:
+    """Mean over positives of the precision at their place, expected over the order of ties.
+
+    In a block of n rows with p positives, after N rows with P, the row at place j is positive with
+    p / n and then sees (P + 1 + (j - 1) (p - 1) / (n - 1)) positives among N + j rows; summed over
+    j = 1..n by S = digamma(N + n + 1) - digamma(N + 1). Taking precision at the block's end
+    instead, as scikit-learn does, favours scores without ties when positives are few.
+
+    Without ties this is the usual average precision.
+    """
+    from scipy.special import digamma
+
+    some = total > 0
+    p, n = positive[some], total[some]
+    if not p.sum():
         return float("nan")
-    return float((positive[some] * found[some] / reached[some]).sum() / found[-1])
+    found, reached = np.cumsum(p) - p, np.cumsum(n) - n
+    harmonic = digamma(reached + n + 1) - digamma(reached + 1)
+    among = np.divide(p - 1, n - 1, out=np.zeros(len(n)), where=n > 1)
+    seen = (found + 1) * harmonic + among * (n - (reached + 1) * harmonic)
+    return float((p / n * seen).sum() / p.sum())
 
 
 def lift(positive: np.ndarray, total: np.ndarray, share: float) -> float:
@@ -82,12 +96,12 @@ def roc_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = No
 
 
 def pr_auc(label: np.ndarray, score: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Average precision: the area under the precision-recall curve by steps.
+    """Average precision, in expectation over the order of ties.
 
-    A useless score has the base rate.
+    A useless score has the base rate, and a little more where rows are few.
 
-    >>> pr_auc(np.array([True, False, False, False]), np.zeros(4))
-    0.25
+    >>> round(pr_auc(np.array([True, False]), np.zeros(2)), 3)
+    0.75
     """
     return average_precision(*Ranking(label, score).masses(weight))
 

@@ -84,7 +84,7 @@ class PropensityModel:
         _check_rows(train, calibrate, customers)
         scorer = Scorer(*_fit_scores(train, customers, spec, horizon_days, seed, threads))
         raw = scorer.raw(values_of(calibrate.matrix, calibrate.account, calibrate.domain))
-        mapping = fit_calibration(raw, calibrate.label, calibrate.entity, spec.calibration, seed)
+        mapping = fit_calibration(raw, calibrate.label, calibrate.cluster, spec.calibration, seed)
         probability = scoring.calibrate(mapping, raw)
         tiers = fit_tiers(
             probability, calibrate.label, calibrate.entity, calibrate.as_of, spec.tiers

@@ -105,7 +105,7 @@ class Scorecard:
         the bare points.
         """
         points = self.score(calibrate_on.matrix).points
-        label, entity = calibrate_on.label, calibrate_on.entity
+        label, entity = calibrate_on.label, calibrate_on.cluster
         many = int(label.sum()) >= spec.isotonic_floor
         fixed = spec.model_copy(update={"method": "isotonic" if many else "sigmoid"})
         mapping = fit_calibration(points / _POINTS_PER_UNIT, label, entity, fixed, seed)

@@ -11,7 +11,8 @@ from models.scoring import TIERS
 
 _WARM_PER_HOT = 3
 _CRITICAL_PER_HOT = 0.2
-_UNREACHABLE = 1.0
+_UNREACHABLE = 2.0
+"""Above every probability: nobody reaches the tier."""
 _SCORE_KNOTS = 1_001
 
 
@@ -82,7 +83,7 @@ def fit_tiers(
     Returns
     -------
     dict
-        JSON-ready: ``cutoffs`` by tier, 1.0 where a target is out of reach; ``knots`` and
+        JSON-ready: ``cutoffs`` by tier, above 1 where nobody reaches it; ``knots`` and
         ``heights`` of the PQL score: 100 x the share of these rows with a lower probability.
     """
     match spec:
@@ -93,7 +94,8 @@ def fit_tiers(
         case LiftTiers():
             base = float(label.mean())
             cuts = [
-                min(times * base, _UNREACHABLE) for times in (spec.warm, spec.hot, spec.critical)
+                times * base if times * base <= 1 else _UNREACHABLE
+                for times in (spec.warm, spec.hot, spec.critical)
             ]
         case PrecisionTiers():
             cuts = [_precision(probability, at) for at in (spec.warm, spec.hot, spec.critical)]
@@ -121,13 +123,18 @@ def _capacity(
 
 
 def _nearest_cut(falling: np.ndarray, wanted: float) -> float:
-    """The value whose "this or more" holds nearest to `wanted`; equal values can't be parted.
+    """The value whose "this or more" holds nearest to `wanted`, or nobody, if that is nearer.
 
-    >>> _nearest_cut(np.array([0.9, 0.5, 0.5, 0.1]), wanted=2)
-    0.9
+    Equal values can't be parted: without skill all are equal, and a list of everyone is no list.
+
+    >>> _nearest_cut(np.array([0.9, 0.5, 0.5, 0.1]), wanted=2), _nearest_cut(np.ones(9), wanted=2)
+    (0.9, 2.0)
     """
     last_of_block = np.flatnonzero(np.r_[falling[1:] != falling[:-1], True])
-    return float(falling[last_of_block[np.argmin(np.abs(last_of_block + 1 - wanted))]])
+    best = int(np.argmin(np.abs(last_of_block + 1 - wanted)))
+    if wanted < abs(last_of_block[best] + 1 - wanted):
+        return _UNREACHABLE
+    return float(falling[last_of_block[best]])
 
 
 def _precision(probability: np.ndarray, target: float) -> float:

@@ -12,6 +12,7 @@ from features.definitions import Feature
 from features.engine import build_features
 from features.errors import SettingsError
 from features.events import EventLog, Level
+from features.kinship import accounts_as_of, domains_as_of
 from features.labels import Conversions, Labels, find_conversions, label_snapshots
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import calendar, eligible, own_rows
@@ -53,9 +54,14 @@ def assemble(run: Run, log: EventLog, say: Say) -> Assembled:
         f"Labels: {labels.label.sum():,} of {labels.mature.sum():,} mature snapshots convert "
         f"within {settings.horizon_days} days; {(~labels.mature).sum():,} are too recent to know"
     )
+    if quiet := conversions.quiet_days(log.data_end):
+        say(
+            f"Warning: the newest conversion is known {quiet:.0f} days before the data end, far "
+            "longer than usual; if some are still to come, set data.until to before them"
+        )
     matrix = compute(log, snapshots, features, settings, "Features")
     say(f"Features: {len(features)} columns for {len(snapshots):,} snapshots")
-    dataset = Dataset(matrix, labels.label, labels.mature, *kinship(log, level, snapshots.entity))
+    dataset = Dataset(matrix, labels.label, labels.mature, *kinship(log, snapshots))
     return Assembled(
         log,
         features,
@@ -90,7 +96,7 @@ def customers_of(
     entity = np.flatnonzero(conversions.occurred_at <= log.data_end)
     rows = Snapshots.of(level, entity, conversions.occurred_at[entity], log.ids(level))
     matrix = compute(log, rows, features, settings, "Customers")
-    account, domain = kinship(log, level, rows.entity)
+    account, domain = kinship(log, rows)
     return Customers(
         matrix=matrix,
         known_at=conversions.known_at[rows.entity],
@@ -100,14 +106,15 @@ def customers_of(
     )
 
 
-def kinship(log: EventLog, level: Level, entity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Account id and e-mail domain of entities: who must not be compared with whom."""
-    table = log.entities(level)
-    code = entity if level == "account" else table["account"].to_numpy()[entity]
-    account = np.full(len(entity), None, object)
+def kinship(log: EventLog, snapshots: Snapshots) -> tuple[np.ndarray, np.ndarray]:
+    """Account id and e-mail domain of each row as known at its as_of: whom it must not meet.
+
+    A user in no account stands for itself, so that it never meets its own past.
+    """
+    code = accounts_as_of(log, snapshots)
+    account = np.array([f"user {name}" for name in snapshots.ids], object)
     account[code >= 0] = log.ids("account")[code[code >= 0]]
-    domain = table["domain"].to_numpy(zero_copy_only=False)[entity]
-    return account, domain
+    return account, domains_as_of(log, snapshots)
 
 
 def display_names(log: EventLog, level: Level) -> np.ndarray:

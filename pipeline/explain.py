@@ -87,7 +87,7 @@ def explain(
     instant = instant_of(log, as_of)
     row = Snapshots.of(level, np.array([code]), np.array([instant]), log.ids(level))
     matrix = compute(log, row, champion.model.features, run.settings, "Features")
-    kin = kinship(log, level, row.entity)
+    kin = kinship(log, row)
     scored = champion.model.predict(matrix, *kin).iloc[0]
     return Explanation(
         entity=entity,

@@ -160,7 +160,7 @@ def score(
 ) -> "pd.DataFrame":
     """The scores table: one row per snapshot, highest probability first, ties by entity."""
     model = champion.model
-    kin = kinship(log, matrix.snapshots.level, matrix.snapshots.entity)
+    kin = kinship(log, matrix.snapshots)
     frame = model.predict(matrix, *kin)
     snapshots: Snapshots = matrix.snapshots
     frame.insert(0, "entity_id", snapshots.ids.astype(str))

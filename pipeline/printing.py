@@ -3,11 +3,20 @@
 from typing import Any
 
 from features.clock import to_text
+from models.evaluation import similarity_verdict
 from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
-from pipeline.report import similarity_verdict
 from pipeline.train import Training
-from pipeline.wording import ACTIONS, METRIC_NAMES, falling, interval, near, percent, shown
+from pipeline.wording import (
+    ACTIONS,
+    METRIC_NAMES,
+    cut_words,
+    falling,
+    interval,
+    near,
+    percent,
+    shown,
+)
 
 
 def print_training(result: Training) -> None:
@@ -36,7 +45,7 @@ def print_training(result: Training) -> None:
         evaluation.verdict,
     ]
     if result.ablation is not None:
-        lines.append(similarity_verdict(result.ablation))
+        lines.append(similarity_verdict(result.ablation, evaluation.converting))
     if result.rules_without_data:
         lines.append(
             f"{len(result.rules_without_data)} scorecard rules have no data and never count: "
@@ -64,8 +73,9 @@ def print_prediction(result: Prediction, top: int) -> None:
     upper = 1.0
     for name, cut in [*falling(result.cutoffs), ("cold", 0.0)]:
         count = int((scores["tier"] == name).sum())
-        tiers.add_row(name, f"{percent(cut)} to {percent(upper)}", f"{count:,}", ACTIONS[name])
-        upper = cut
+        span = f"{percent(cut)} to {percent(upper)}" if cut < 1 else "out of reach"
+        tiers.add_row(name, span, f"{count:,}", ACTIONS[name])
+        upper = min(cut, upper)
     calls = _table("", "entity", "tier", "probability", "score", "why", "looks like")
     for place, row in enumerate(scores.head(top).to_dict("records"), 1):
         calls.add_row(
@@ -99,11 +109,10 @@ def print_explanation(result: Explanation) -> None:
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
         _print(f"Nearest customers, as they looked just before they bought: {like}")
-    cuts = ", ".join(f"{name} from {percent(cut)}" for name, cut in falling(result.cutoffs))
     _print(
         f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
         f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
-        f"Cut-offs: {cuts}"
+        f"Cut-offs: {cut_words(result.cutoffs)}"
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from features.clock import to_text
 from models.curves import ReliabilityRow
 from models.dataset import Dataset
-from models.evaluation import Evaluation
+from models.evaluation import Evaluation, similarity_verdict
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.splits import Split
@@ -18,7 +18,7 @@ from pipeline.wording import (
     INTERVAL_MEANING,
     METRIC_MEANINGS,
     METRIC_NAMES,
-    falling,
+    cut_words,
     interval,
     percent,
     shown,
@@ -51,7 +51,7 @@ def write_report(
         "![Reliability](reliability.png)\n\n![Gain](gain.png)\n",
         _tiers(model, evaluation),
         _folds(split, run.settings.horizon_days),
-        _similarity(worth),
+        _similarity(worth, evaluation.converting),
         _scorecard(scorecard, test),
         _cautions(data),
         _features(model),
@@ -101,8 +101,7 @@ def _ranged(row: "pd.Series", what: str = "value") -> str:
 
 
 def _tiers(model: PropensityModel, evaluation: Evaluation) -> str:
-    cutoffs = model.scorer.tiers["cutoffs"]
-    text = ", ".join(f"{name} from {percent(cut)}" for name, cut in falling(cutoffs))
+    text = cut_words(model.scorer.tiers["cutoffs"])
     return (
         f"## Tiers\n\nCut-offs of probability, fixed when the model was trained: {text}.\n\n"
         + _reliability(evaluation.tiers["model"])
@@ -138,7 +137,7 @@ def _folds(split: Split, horizon_days: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _similarity(worth: "pd.DataFrame | None") -> str:
+def _similarity(worth: "pd.DataFrame | None", converting: int) -> str:
     title = "## What similarity to customers is worth\n"
     if worth is None:
         return f"{title}\nNot used: it is switched off, or too few customers are known.\n"
@@ -153,21 +152,7 @@ def _similarity(worth: "pd.DataFrame | None") -> str:
         "",
         "Shuffled: as many rows drawn at random from the training rows, called customers.",
     ]
-    return "\n".join([*lines, "", similarity_verdict(worth), ""])
-
-
-def similarity_verdict(worth: "pd.DataFrame") -> str:
-    """One sentence on the paired PR-AUC difference between with and without similarity."""
-    row = worth[(worth["metric"] == "pr_auc") & (worth["contender"] == "without")].iloc[0]
-    evidence = (
-        f"PR-AUC {row['difference']:+.3f}, 95 % interval "
-        f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
-    )
-    if row["difference_low"] > 0:
-        return f"Similarity to customers helps ({evidence})."
-    if row["difference_high"] < 0:
-        return f"Similarity to customers hurts: switch it off ({evidence})."
-    return f"No gain from similarity to customers is shown ({evidence})."
+    return "\n".join([*lines, "", similarity_verdict(worth, converting), ""])
 
 
 def _scorecard(scorecard: Scorecard, test: Dataset) -> str:

@@ -10,14 +10,14 @@ from features.clock import to_text
 from features.definitions import fingerprint
 from models.bundle import save_bundle
 from models.dataset import Dataset
-from models.evaluation import Evaluation, ablation, judge
+from models.evaluation import Evaluation, ablation, judge, similarity_verdict
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.splits import Split, temporal_split
 from pipeline import registry, tracking
 from pipeline.dataset import Assembled, assemble
 from pipeline.importer.log import import_log
-from pipeline.report import similarity_verdict, write_report
+from pipeline.report import write_report
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -171,7 +171,9 @@ def _record(
         "verdict": evaluation.verdict,
     }
     title = f"{run.settings.name}, data to {to_text(data.log.data_end)[:10]}"
-    verdicts = [evaluation.verdict] + ([] if worth is None else [similarity_verdict(worth)])
+    verdicts = [evaluation.verdict] + (
+        [] if worth is None else [similarity_verdict(worth, evaluation.converting)]
+    )
     with (
         tracking.training_run(run, title, "\n\n".join(verdicts), tags) as run_id,
         tempfile.TemporaryDirectory() as scratch,

@@ -55,6 +55,18 @@ def falling(cutoffs: dict[str, float]) -> list[tuple[str, float]]:
     return [(name, cutoffs[name]) for name in reversed(TIERS) if name in cutoffs]
 
 
+def cut_words(cutoffs: dict[str, float]) -> str:
+    """Tiers with their cut-offs in words.
+
+    >>> cut_words({"hot": 0.3, "warm": 0.1, "critical": 2.0})
+    'critical out of reach, hot from 30.0 %, warm from 10.0 %'
+    """
+    return ", ".join(
+        f"{name} from {percent(cut)}" if cut <= 1 else f"{name} out of reach"
+        for name, cut in falling(cutoffs)
+    )
+
+
 def near(path: Path) -> str:
     """A path as short as it can be told from here."""
     here = Path.cwd()

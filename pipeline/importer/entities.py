@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from features.clock import ALWAYS_US
 from pipeline.sources.freemail import FREE_MAIL
 from pipeline.sources.spec import Exclude
 from pipeline.storage import quote_list
@@ -11,18 +12,24 @@ if TYPE_CHECKING:
 
 
 def find_domains(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Table ``user_domains``: of each user's latest e-mail, else of an id that looks like one."""
-    connection.execute("""
+    """Table ``user_domains`` (user, domain, domain_at): who must not be compared with whom.
+
+    The domain of an id that looks like an e-mail, always known; else of the user's first e-mail
+    that is no free mail, known with it. Not the latest one: a corporate address given at checkout
+    would reach back in time and hide the customers a row resembles.
+    """
+    free = quote_list(sorted(FREE_MAIL))
+    connection.execute(f"""
         create table user_domains as
-        with ids as (
-            select distinct "user" from attributed where "user" is not null
-            union select id from table_ids where of = 'user'),
-        latest as (
-            select "user", arg_max(domain_of(email), (known_at, email)) as domain
-            from emails where domain_of(email) is not null group by "user")
-        select "user", coalesce(domain, domain_of("user")) as domain
-        from ids left join latest using ("user")
-        where coalesce(domain, domain_of("user")) is not null""")
+        with told as (
+            select "user", domain_of("user") as domain, {ALWAYS_US} as known_at from (
+                select distinct "user" from attributed where "user" is not null
+                union select id from table_ids where of = 'user')
+            union all
+            select "user", domain_of(email), known_at from emails)
+        select "user", arg_min(domain, (known_at, domain)) as domain, min(known_at) as domain_at
+        from told where domain is not null and not list_contains({free}, domain)
+        group by told."user" """)
 
 
 def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
@@ -37,7 +44,10 @@ def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
         create table excluded as
         select 'user' as of, unnest({users}::varchar[]) as id
         union select 'account', unnest({accounts}::varchar[])
-        union select 'user', "user" from user_domains where list_contains({domains}, domain)
+        union select 'user', "user" from attributed
+              where list_contains({domains}, domain_of("user"))
+        union select 'user', id from table_ids
+              where of = 'user' and list_contains({domains}, domain_of(id))
         union select 'user', "user" from emails
               where list_contains({domains}, domain_of(email))""")
     connection.execute("""
@@ -52,18 +62,17 @@ def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
 
 
 def number_entities(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Tables ``users`` (code, id, account code, domain) and ``accounts`` (code, id, domain).
+    """Tables ``users`` (code, id, account code, domain, domain_at) and ``accounts`` (code, id).
 
     Codes are dense and follow the order of the ids as text, whatever the order of the events.
     """
-    free = quote_list(sorted(FREE_MAIL))
     connection.execute("""
         create table accounts as
         select (row_number() over (order by id) - 1)::integer as code, id
         from (select account as id from attributed where left_out is null and account is not null
               union select id from table_ids where of = 'account'
               union select account from table_members)""")
-    connection.execute(f"""
+    connection.execute("""
         create table users as
         with ids as (
             select "user" as id from attributed where left_out is null and "user" is not null
@@ -75,25 +84,25 @@ def number_entities(connection: "duckdb.DuckDBPyConnection") -> None:
             select "user" as id, arg_max(account, (known_at, account)) as account
             from table_members group by "user")
         select (row_number() over (order by id) - 1)::integer as code, id,
-               coalesce(a.code, -1)::integer as account,
-               case when not list_contains({free}, domain) then domain end as domain
+               coalesce(a.code, -1)::integer as account, domain, domain_at
         from ids left join by_events e using (id) left join by_tables t using (id)
         left join accounts a on a.id = coalesce(e.account, t.account)
         left join user_domains d on d."user" = ids.id""")
 
 
 def name_account_domains(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Add to ``accounts`` the commonest domain of its members; ties go to the first by alphabet.
+    """Add to ``accounts`` the domain that was known first among its members, and since when.
 
-    Needs ``members`` (account code, user code), every pair once. Accounts are never merged by
-    domain.
+    Needs ``members`` (account code, user code, known_at), every pair once. Accounts are never
+    merged by domain.
     """
     connection.execute("""
         create or replace table accounts as
-        with counted as (
-            select m.account as code, domain, count(*) as n
-            from members m join users u on m."user" = u.code
-            where domain is not null group by all),
-        commonest as (
-            select code, arg_min(domain, (-n, domain)) as domain from counted group by code)
-        select accounts.*, domain from accounts left join commonest using (code)""")
+        with told as (
+            select m.account as code, domain, greatest(domain_at, m.known_at) as known_at
+            from members m join users u on m."user" = u.code where domain is not null),
+        first as (
+            select code, arg_min(domain, (known_at, domain)) as domain,
+                   min(known_at) as domain_at
+            from told group by code)
+        select accounts.*, domain, domain_at from accounts left join first using (code)""")

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.clock import to_text
 from features.errors import EventLogError
 from features.events import FORMAT_VERSION, EventLog, Level
 from pipeline.importer import attributes as import_attributes
@@ -192,7 +193,10 @@ def _write(
     unreadable = import_attributes.write_history(
         connection, attributes, folder / "attributes.parquet"
     )
-    first_at, last_at = rows_of(connection, 'select min("at"), max("at") from coded')[0]
+    first_at = value_of(connection, 'select min("at") from coded')
+    end, beyond = import_shards.find_end(connection)
+    if spec.until_us is not None:
+        end, beyond = spec.until_us, 0
     events = rows_of(
         connection, "select name, n_events, first_at, last_at from event_names order by code"
     )
@@ -201,7 +205,7 @@ def _write(
         "level": level,
         "n_events": sum(shard["n_events"] for shard in shards),
         "first_at": first_at,
-        "data_end": last_at + 1 if spec.until_us is None else spec.until_us,
+        "data_end": end,
         "event_names": [
             dict(zip(("name", "n_events", "first_at", "last_at"), row, strict=True))
             for row in events
@@ -216,6 +220,8 @@ def _write(
         "shards": n_shards,
         "unreadable_attributes": unreadable,
         "empty_properties": empty,
+        "end": to_text(end),
+        "beyond_end": beyond,
     }
     return content, counts
 

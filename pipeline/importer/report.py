@@ -92,6 +92,11 @@ def told_of_log(counts: dict[str, Any], level: Level) -> list[str]:
             f"{counts['unreadable_attributes']:,} numbers of attributes can't be read or are not "
             "finite; taken as missing",
         ),
+        (
+            counts["beyond_end"],
+            f"{counts['beyond_end']:,} events lie beyond {counts['end'][:10]}, the last day with a "
+            "usual number of them; the data end there, unless you set data.until",
+        ),
         (len(empty), f"no event has the properties {few(empty)}; check their names"),
         (
             counts["events"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from features.clock import DAY_US
 from features.events import PROPERTY_PREFIX, Level
 from pipeline.sources.spec import DataSpec
 from pipeline.storage import quote_name, quote_text, rows_of, value_of
@@ -14,6 +15,7 @@ from pipeline.storage import quote_name, quote_text, rows_of, value_of
 if TYPE_CHECKING:
     import duckdb
 
+_USUAL_SHARE = 0.01
 EVENTS_PER_SHARD = 2_000_000
 MOST_SHARDS = 512
 
@@ -71,10 +73,12 @@ def code_events(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> None
         where t.left_out is null""")
     connection.execute("""
         create table members as
-        select account, "user" from coded where account >= 0 and "user" >= 0
-        union
-        select a.code, u.code from table_members t
-        join accounts a on t.account = a.id join users u on t."user" = u.id""")
+        select account, "user", min(known_at) as known_at from (
+            select account, "user", "at" as known_at from coded where account >= 0 and "user" >= 0
+            union all
+            select a.code, u.code, t.known_at from table_members t
+            join accounts a on t.account = a.id join users u on t."user" = u.id)
+        group by all""")
 
 
 def empty_properties(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> list[str]:
@@ -165,12 +169,33 @@ def write_shards(
     return shards
 
 
+def find_end(connection: "duckdb.DuckDBPyConnection") -> tuple[int, int]:
+    """Where the data end, and how many events lie beyond.
+
+    The end is the last event, and a microsecond, of the last UTC day that has at least one in a
+    hundred of the median day's events. One client with its clock a month ahead would otherwise
+    make a month of labels mature that nobody has seen the end of.
+    """
+    end, beyond = rows_of(
+        connection,
+        f"""
+        with days as (select "at" // {DAY_US} as day, count(*) as n, max("at") as latest
+                      from coded group by all),
+        usual as (select max(day) as day from days
+                  where n >= {_USUAL_SHARE} * (select median(n) from days))
+        select max(latest) filter (day <= (select day from usual)) + 1,
+               coalesce(sum(n) filter (day > (select day from usual)), 0)
+        from days""",
+    )[0]
+    return int(end), int(beyond)
+
+
 def write_entities(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, folder: Path) -> None:
     """Write ``accounts.parquet``, ``users.parquet`` and ``categories.json``."""
     for of, extra in (("account", ""), ("user", ", account")):
         connection.execute(f"""
-            copy (select id, shard, domain{extra} from {of}s join {of}_shards using (code)
-                  order by code)
+            copy (select id, shard, domain, domain_at{extra}
+                  from {of}s join {of}_shards using (code) order by code)
             to {quote_text(str(folder / f"{of}s.parquet"))} (format parquet, compression zstd)""")
     categories = {
         name: [

@@ -9,7 +9,7 @@ import pytest
 from models.bootstrap import METRICS, Contender, evaluate
 from models.calibration import CalibrationSpec
 from models.dataset import Dataset
-from models.evaluation import ablation, judge
+from models.evaluation import ablation, judge, verdict
 from models.metrics import brier, calibration_error, log_loss, pr_auc, roc_auc
 from models.propensity import ModelSpec
 from models.scorecard import Rule, Scorecard, ScorecardSpec
@@ -64,10 +64,16 @@ def test_the_scorecard_can_win_and_is_said_to(large: object, fit: Callable) -> N
     assert result.verdict.startswith("The scorecard is better than the model: use the scorecard")
 
 
-def test_a_model_against_equal_knowledge_shows_no_difference(fitted: object) -> None:
+def test_against_equal_knowledge_no_difference_is_shown_and_few_conversions_decide_nothing(
+    fitted: object,
+) -> None:
     card = _truth_card(fitted.calibrate)
     result = judge(fitted.model, card, fitted.test, capacity=10, n_bootstrap=100, seed=0)
-    assert result.verdict.startswith("No difference between model and scorecard is shown")
+    assert result.converting < 30
+    assert result.verdict.startswith("Too few conversions to compare")
+    assert verdict(result.table, 30).startswith(
+        "No difference between model and scorecard is shown"
+    )
 
 
 def test_the_table_has_every_metric_of_both_with_the_value_inside_its_interval(

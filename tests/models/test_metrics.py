@@ -5,6 +5,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
 
 from models.curves import gain_curve, reliability, reliability_by, wilson
 from models.metrics import (
@@ -31,7 +32,6 @@ def test_metrics_equal_scikit_learn_on_tied_scores_with_and_without_weights(seed
     label, score, weight = _rows(seed)
     pairs = [
         (roc_auc, sklearn.metrics.roc_auc_score),
-        (pr_auc, sklearn.metrics.average_precision_score),
         (brier, sklearn.metrics.brier_score_loss),
         (log_loss, sklearn.metrics.log_loss),
     ]
@@ -39,6 +39,8 @@ def test_metrics_equal_scikit_learn_on_tied_scores_with_and_without_weights(seed
         assert ours(label, score) == pytest.approx(theirs(label, score), abs=1e-12)
         weighted = theirs(label, score, sample_weight=weight)
         assert ours(label, score, weight) == pytest.approx(weighted, abs=1e-12)
+    distinct = score + np.arange(len(score)) * 1e-6
+    assert pr_auc(label, distinct) == pytest.approx(average_precision_score(label, distinct))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -90,7 +92,19 @@ def test_a_constant_score_has_lift_one_and_the_base_rate_everywhere() -> None:
     constant = np.zeros(50)
     assert lift(*Ranking(label, constant).masses(), 0.01) == pytest.approx(1)
     assert roc_auc(label, constant) == 0.5
-    assert pr_auc(label, constant) == pytest.approx(0.2)
+    rng = np.random.default_rng(0)
+    by_chance = [average_precision_score(label, rng.random(50)) for _ in range(4_000)]
+    assert pr_auc(label, constant) == pytest.approx(np.mean(by_chance), abs=0.005)
+
+
+def test_average_precision_of_ties_is_its_mean_over_their_orders() -> None:
+    """At the end of a block, as scikit-learn takes it, points of few levels would look worse."""
+    rng = np.random.default_rng(3)
+    score = rng.integers(0, 4, size=60).astype(float)
+    label = rng.random(60) < 0.2
+    broken = [average_precision_score(label, score + rng.random(60) / 2) for _ in range(4_000)]
+    assert pr_auc(label, score) == pytest.approx(np.mean(broken), abs=0.005)
+    assert average_precision_score(label, score) < np.mean(broken) - 0.01
 
 
 def test_precision_at_a_capacity_above_the_list_is_that_of_the_whole_list() -> None:

@@ -55,7 +55,7 @@ def test_an_entity_listed_every_day_of_a_week_is_one_call() -> None:
 
 def test_lift_multiplies_the_base_rate_and_stops_at_certainty(probability: np.ndarray) -> None:
     cuts = _fit(probability, _spec(by="lift", critical=30, hot=5, warm=2))["cutoffs"]
-    assert cuts == pytest.approx({"warm": 0.1, "hot": 0.25, "critical": 1.0})
+    assert cuts == pytest.approx({"warm": 0.1, "hot": 0.25, "critical": 2.0})
 
 
 def test_precision_is_the_expected_rate_above_the_cut_off(probability: np.ndarray) -> None:
@@ -64,7 +64,7 @@ def test_precision_is_the_expected_rate_above_the_cut_off(probability: np.ndarra
         above = probability[probability >= cuts[name]]
         assert above.mean() >= target
         assert probability[probability >= above.min() - 0.005].mean() < target + 0.01
-    assert cuts["critical"] == 1.0
+    assert cuts["critical"] > 1
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -109,3 +109,14 @@ def test_the_score_is_the_share_of_rows_with_a_lower_probability() -> None:
 def test_impossible_tiers_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         _spec(**wrong)
+
+
+def test_without_skill_nobody_is_critical() -> None:
+    """One probability for all: a list of everyone is no list."""
+    flat = np.full(2_000, 0.02)
+    label = np.arange(2_000) % 50 == 0
+    as_of = np.repeat(np.arange(10) * 7 * DAY_US, 200)
+    spec = _spec(by="capacity", reps=4, per_rep_per_week=10)
+    cuts = fit_tiers(flat, label, np.arange(2_000), as_of, spec)["cutoffs"]
+    assert cuts["hot"] > 1
+    assert cuts["critical"] > 1

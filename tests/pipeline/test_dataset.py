@@ -1,12 +1,12 @@
 """The rows that a model is fitted on: from the cohort, or from the user's own table."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from features.clock import DAY_US, to_us
 from features.errors import EventLogError, SettingsError
 from features.labels import NEVER_US
+from features.matrix import Snapshots
 from pipeline.dataset import assemble, display_names, kinship
 from pipeline.importer.frame import import_frame
 from pipeline.train import import_events
@@ -103,18 +103,29 @@ def test_customers_are_looked_at_just_before_they_converted(shop):
     assert exports.tolist() == [2.0] * 60
 
 
-def test_kinship_gives_each_row_its_account_and_none_to_the_homeless(tmp_path):
+def test_kinship_is_what_was_known_before_as_of(tmp_path):
+    """Bob moves to beta and gets its address on day 5; Ann is in no account and has no address."""
     frame = pd.DataFrame(
         {
             "event": "login",
-            "user_id": ["ann", "bob"],
-            "account_id": ["acme", None],
-            "time": pd.to_datetime(["2024-01-01", "2024-01-02"]),
+            "user_id": ["ann", "bob", "bob"],
+            "account_id": [None, "acme", "beta"],
+            "time": pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-05"]),
         }
     )
-    log = import_frame(frame, tmp_path, "user")
-    assert kinship(log, "user", np.array([0, 1]))[0].tolist() == ["acme", None]
-    assert kinship(log, "account", np.array([0]))[0].tolist() == ["acme"]
+    emails = pd.DataFrame(
+        {"id": "bob", "time": ["2024-01-04", "2024-01-06"], "email": ["b@beta.com", "b@c.com"]}
+    )
+    emails.to_csv(tmp_path / "emails.csv", index=False)
+    table = {"of": "user", "files": [str(tmp_path / "emails.csv")], "id": "id", "time": "time"}
+    data = {"tables": [table | {"columns": {"email": "category"}}]}
+    log = import_frame(frame, tmp_path, "user", data=data)
+    days = [to_us(f"2024-01-0{day}") for day in (2, 4, 5, 7)]
+    rows = Snapshots.of("user", [0] + [1] * 4, days[:1] + days, log.ids("user"))
+    account, domain = kinship(log, rows)
+    # What becomes known exactly at as_of is the future; a later address changes nothing.
+    assert account.tolist() == ["user ann", "acme", "acme", "acme", "beta"]
+    assert domain.tolist() == [None, None, None, "beta.com", "beta.com"]
 
 
 def test_a_name_is_the_latest_name_else_the_id(tmp_path):

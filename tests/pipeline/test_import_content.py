@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pipeline.importer.log import import_log
 
 from features.clock import to_text, to_us
 from features.errors import EventLogError
 from features.events import EventLog
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 
@@ -109,7 +109,15 @@ def test_domains_come_from_e_mails_and_free_mail_has_none(tmp_path):
     log = imported(tmp_path, lines)
     assert log.users["id"].to_pylist() == ["ann", "bob", "cat@acme.io", "dan"]
     assert log.users["domain"].to_pylist() == ["zeta.com", "acme.io", "acme.io", None]
+    # The account's is the one known first: an id that looks like an e-mail is always known.
     assert log.accounts["domain"].to_pylist() == ["acme.io"]
+
+
+def test_one_event_far_ahead_does_not_move_the_end_of_the_data(tmp_path):
+    usual = [posthog("used", f"u{i}", day(1 + i % 3), **of_account("acme")) for i in range(600)]
+    log = imported(tmp_path, [*usual, posthog("used", "u1", day(29), **of_account("acme"))])
+    assert log.data_end == to_us("2024-01-03") + 1
+    assert log.manifest["counts"]["beyond_end"] == 1
 
 
 def test_a_tie_of_domains_goes_to_the_first_by_alphabet(tmp_path):

@@ -53,7 +53,7 @@ def test_the_registered_model_scores_like_the_batch_without_this_project(
     rows = Snapshots.of("account", codes, np.full(len(codes), scored.as_of), log.ids("account"))
     matrix = compute(log, rows, champion.model.features, demo.run.settings, "Features")
     never = np.zeros(len(rows), bool)
-    data = Dataset(matrix, never, never, *kinship(log, "account", rows.entity))
+    data = Dataset(matrix, never, never, *kinship(log, rows))
     registry.pyfunc_frame(data).to_parquet(tmp_path / "rows.parquet")
     command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", CONSUMER, str(ROOT), mlflow_store]
     command += [str(tmp_path / name) for name in ("rows.parquet", "scores.parquet")]

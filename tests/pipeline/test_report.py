@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.report import similarity_verdict
+from models.evaluation import similarity_verdict
 from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES
 
 
@@ -59,7 +59,9 @@ def test_an_attribute_without_history_is_named_as_a_caution(shop, demo):
 
 
 def test_the_worth_of_similarity_is_said_in_one_sentence(demo, shop):
-    assert similarity_verdict(demo.training.ablation) in demo.training.report.read_text()
+    found = demo.training
+    told = similarity_verdict(found.ablation, found.evaluation.converting)
+    assert told in found.report.read_text()
     assert "Not used: it is switched off" in shop.training.report.read_text()
 
 
@@ -71,4 +73,5 @@ def test_the_verdict_on_similarity_follows_its_interval(demo, low, high, said):
     row = (table["metric"] == "pr_auc") & (table["contender"] == "without")
     assert row.sum() == 1
     table.loc[row, ["difference_low", "difference_high"]] = (low, high)
-    assert said in similarity_verdict(table)
+    assert said in similarity_verdict(table, 30)
+    assert "Too few conversions" in similarity_verdict(table, 29)

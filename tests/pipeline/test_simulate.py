@@ -1,6 +1,7 @@
 """The demo world, judged from its files alone: SQL over the Parquet is the oracle."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -58,14 +59,19 @@ def open_world(spec: SimulateSpec, folder: Path) -> World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return open_world(SMALL, tmp_path_factory.mktemp("small") / "world")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    opened = open_world(SMALL, tmp_path_factory.mktemp("small") / "world")
+    yield opened
+    opened.sql.close()
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory: pytest.TempPathFactory) -> World:
+def year(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Large enough for rates: the default world with half its accounts."""
-    return open_world(SimulateSpec(accounts=3_072), tmp_path_factory.mktemp("year") / "world")
+    folder = tmp_path_factory.mktemp("year") / "world"
+    opened = open_world(SimulateSpec(accounts=3_072), folder)
+    yield opened
+    opened.sql.close()
 
 
 def files(folder: Path) -> dict[str, bytes]:

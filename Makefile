@@ -8,7 +8,7 @@ SETTINGS ?=
 AS_OF ?=
 
 RUN := $(PY) -m pipeline
-OPTIONS := $(if $(SETTINGS),--settings $(SETTINGS))
+OPTIONS := $(if $(SETTINGS),--settings "$(SETTINGS)")
 
 .DEFAULT_GOAL := help
 .PHONY: help install train predict ui test check unit notebooks golden lock clean

@@ -5,21 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Literal
 
-from pydantic import Field, PositiveInt
-
+from features.catalogue_spec import FeatureSpec, PropertySpec
 from features.definitions import DIMENSIONS, Dimension, Feature, Scope, Statistic, slug
 from features.errors import SettingsError, few
 from features.events import Attribute, EventLog, Level, ValueType
-from features.spec import Spec
 from features.wording import UNITS, meaning
-
-EventStatistic = Literal[
-    "count", "active_days", "members", "trend", "days_since_last", "days_since_first"
-]
-NumberStatistic = Literal["sum", "mean", "max", "last"]
-
 
 _OF_ALL_EVENTS: tuple[Statistic, ...] = (
     "count",
@@ -30,50 +23,6 @@ _OF_ALL_EVENTS: tuple[Statistic, ...] = (
 )
 _OF_DIMENSIONS: tuple[Statistic, ...] = ("count", "active_days")
 _RECENCY: tuple[Statistic, ...] = ("days_since_last", "days_since_first")
-
-
-class DimensionEvents(Spec):
-    """Which events speak for which dimension; events named nowhere count only in the totals."""
-
-    engagement: tuple[str, ...] = ()
-    team: tuple[str, ...] = ()
-    value: tuple[str, ...] = ()
-    upgrade: tuple[str, ...] = ()
-
-
-class GroupSpec(Spec):
-    """Several events counted as one thing, such as every advanced feature."""
-
-    dimension: Dimension
-    events: tuple[str, ...] = Field(min_length=1)
-
-
-class PropertySpec(Spec):
-    """Aggregates of an event property; `events` empty means every event that carries it."""
-
-    dimension: Dimension
-    events: tuple[str, ...] = ()
-    statistics: tuple[NumberStatistic, ...] = ("sum", "mean", "max", "last")
-
-
-class FeatureSpec(Spec):
-    """The ``features:`` block: windows, the event catalogue, properties and attributes."""
-
-    windows_days: tuple[PositiveInt, ...] = (1, 7, 14, 28, 90)
-    lifetime: bool = True
-    trend_days: tuple[PositiveInt, ...] = (7, 28)
-    events: DimensionEvents | None = None
-    groups: dict[str, GroupSpec] = {}
-    event_statistics: tuple[EventStatistic, ...] = (
-        "count",
-        "trend",
-        "days_since_last",
-        "days_since_first",
-    )
-    properties: dict[str, PropertySpec] = {}
-    attributes: dict[str, Dimension] = {}
-    member_attributes: tuple[str, ...] = ()
-    max_events: PositiveInt = 60
 
 
 def build_catalogue(
@@ -260,6 +209,28 @@ def _catalogued(
     if twice:
         raise SettingsError(f"features.events names {few(twice)} more than once; keep one each.")
     return [(name, dimension) for name, dimension in pairs if name not in conversion]
+
+
+def unknown_events(spec: FeatureSpec, log: EventLog) -> list[str]:
+    """Events that the settings name and the log does not have: they count as never happened.
+
+    Raises
+    ------
+    SettingsError
+        When one is so close to an event of the log that it must be a slip of the pen.
+    """
+    named = [event for group in spec.groups.values() for event in group.events]
+    named += [event for item in spec.properties.values() for event in item.events]
+    if spec.events:
+        named += [event for one in DIMENSIONS[:4] for event in getattr(spec.events, one)]
+    unknown = sorted(set(named) - set(log.event_codes))
+    for event in unknown:
+        if near := get_close_matches(event, log.event_codes, n=1, cutoff=0.85):
+            raise SettingsError(
+                f"features names the event {event!r}, which the log does not have. Did you mean "
+                f"{near[0]!r}?"
+            )
+    return unknown
 
 
 def _check_names(spec: FeatureSpec, log: EventLog) -> None:

@@ -86,6 +86,11 @@ def find_conversions(
 
     codes = [log.event_codes[name] for name in spec.events]
     n = len(log.entities(level))
+    if not n:
+        raise SettingsError(
+            f"No event names an {level}: set the column or group that does under data.sources, or "
+            "score the other level with `entity`."
+        )
     occurred = np.full(n, NEVER_US, np.int64)
     known = np.full(n, NEVER_US, np.int64)
     for shard in range(log.n_shards):

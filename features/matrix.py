@@ -123,7 +123,7 @@ class FeatureMatrix:
         return digest.hexdigest()
 
     def frame(self) -> "pd.DataFrame":
-        """pandas view with ``entity_id`` and ``as_of`` in front."""
+        """pandas view with ``entity_id`` and ``as_of`` in front, in the order of the snapshots."""
         frame = self.table.to_pandas()
         frame.insert(0, "entity_id", self.snapshots.ids)
         frame.insert(1, "as_of", self.snapshots.as_of.astype("datetime64[us]"))

@@ -114,6 +114,9 @@ def eligible(
 def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) -> Snapshots:
     """Snapshots from a user's own (entity id, as_of in microseconds UTC) table.
 
+    They come back *sorted* by entity and as_of, and each once: join your own columns by these two
+    (``matrix.frame()`` carries both), never by position.
+
     Raises
     ------
     EventLogError

@@ -42,9 +42,9 @@ _FACTS: dict[Statistic, str] = {
     "distinct": "{n} different value{s} of {property}{when}",
     "days_since_last": "latest {subject}: {n} day{s} ago",
     "days_since_first": "first {subject}: {n} day{s} ago",
-    "sum": "{property}: {n} in all{when}",
-    "mean": "{property}: {n} on average{when}",
-    "max": "{property}: {n} at most{when}",
+    "sum": "{property} of {subject}: {n} in all{when}",
+    "mean": "{property} of {subject}: {n} on average{when}",
+    "max": "{property} of {subject}: {n} at most{when}",
     "last": "{property}: {n}, the latest",
     "sessions": "{n} session{s}{when}",
     "session_minutes": "{n} minute{s} per session{when}",
@@ -99,6 +99,10 @@ def tell(feature: Feature, value: float | str | None) -> str:
     if feature.statistic == "trend":
         return _owned(_trend(feature, value), feature.scope)
     shown = show(value)
+    recent = feature.statistic == "days_since_last" and isinstance(value, float) and value < 1
+    if recent:
+        # Less than a day reads badly as a fraction of one.
+        shown = "less than 1"
     of_all = {} if feature.events else _FACTS_OF_ALL
     text = of_all.get(feature.statistic, _FACTS[feature.statistic])
     if value is None:
@@ -106,7 +110,7 @@ def tell(feature: Feature, value: float | str | None) -> str:
     text = text.format(
         subject=feature.subject,
         n=shown,
-        s="" if shown == "1" else "s",
+        s="" if shown in ("1", "less than 1") else "s",
         when=_when(feature.days),
         property=feature.property,
     )

@@ -1,12 +1,15 @@
 """The baseline: points for rules in five dimensions, judged on the same rows as the model."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from features.definitions import DIMENSIONS, Dimension
+from features.errors import SettingsError
 from features.spec import Spec
 from models.calibration import CalibrationSpec, fit_calibration
 from models.scorecard_rules import DEFAULT_RULES, Rule
@@ -72,6 +75,24 @@ class Scorecard:
 
     spec: ScorecardSpec
     mapping: dict[str, Any] | None = None
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse a rule whose feature is a slip of the pen away from one of `names`.
+
+        Raises
+        ------
+        SettingsError
+            Naming rule, feature and the nearest valid name.
+        """
+        known = set(names)
+        for rule in self.spec.rules:
+            if rule.feature is None or rule.feature in known:
+                continue
+            if near := get_close_matches(rule.feature, sorted(known), n=1, cutoff=0.93):
+                raise SettingsError(
+                    f"The scorecard rule {rule.name!r} reads {rule.feature!r}, which is no "
+                    f"feature. Did you mean {near[0]!r}?"
+                )
 
     def score(self, matrix: "FeatureMatrix") -> ScorecardResult:
         """Points, tiers and fired rules of each row."""

@@ -101,10 +101,10 @@ def temporal_split(dataset: "Dataset", horizon_days: int, spec: FoldSpec) -> Spl
     boundaries = _boundaries(times, per_time, gap, spec)
     if boundaries is None:
         raise NotEnoughHistory(
-            f"{int(per_time.sum())} conversions on {int(mature.sum())} mature rows and "
-            f"{len(times)} dates {_range(times)} can't fill train, calibrate and test with "
-            f"{spec.min_positives} each, kept {gap // DAY_US} days apart. Bring a longer history, "
-            "shorten horizon_days, or lower folds.min_positives."
+            f"The history is too short to train, calibrate and test: {int(per_time.sum())} of "
+            f"{int(mature.sum())} rows with a known outcome convert, at {len(times)} dates "
+            f"{_range(times)}; each fold needs {spec.min_positives}, and {gap // DAY_US} days lie "
+            "between folds. Bring a longer history or shorten horizon_days." + _dates_given(spec)
         )
     starts = [times[0], *boundaries]
     ends = [*boundaries, np.iinfo(np.int64).max]
@@ -171,3 +171,9 @@ def _boundaries(
 
 def _range(times: np.ndarray) -> str:
     return f"({to_text(times[0])} to {to_text(times[-1])})" if len(times) else "(none)"
+
+
+def _dates_given(spec: FoldSpec) -> str:
+    if spec.calibrate_from is None:
+        return ""
+    return f" The folds' dates are {spec.calibrate_from} and {spec.test_from}; check them."

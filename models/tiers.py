@@ -49,7 +49,10 @@ class CapacityTiers(Spec):
 
 
 class LiftTiers(_Ordered):
-    """Cut-offs as multiples of the base rate of the calibrate fold."""
+    """Cut-offs as multiples of the base rate's odds in the calibrate fold.
+
+    Of the odds, not of the rate: ten times a rate of one in nine would be above certainty.
+    """
 
     by: Literal["lift"] = "lift"
     critical: float = Field(default=10.0, gt=0)
@@ -92,11 +95,8 @@ def fit_tiers(
         case CapacityTiers():
             cuts = _capacity(probability, entity, as_of, spec.reps * spec.per_rep_per_week)
         case LiftTiers():
-            base = float(label.mean())
-            cuts = [
-                times * base if times * base <= 1 else _UNREACHABLE
-                for times in (spec.warm, spec.hot, spec.critical)
-            ]
+            odds = float(label.mean() / max(1 - label.mean(), 1e-9))
+            cuts = [x * odds / (1 + x * odds) for x in (spec.warm, spec.hot, spec.critical)]
         case PrecisionTiers():
             cuts = [_precision(probability, at) for at in (spec.warm, spec.hot, spec.critical)]
     knots, heights = _score_map(probability)

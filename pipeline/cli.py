@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from features.errors import PQLError
+from features.errors import PQLError, SettingsError
 
 if TYPE_CHECKING:
     from pipeline.settings import Run
@@ -84,7 +84,9 @@ def train(path: Path | None, as_json: bool, champion: bool) -> None:
 @json_option
 @as_of_option
 @model_option
-@click.option("--top", default=10, show_default=True, help="How many rows to print.")
+@click.option(
+    "--top", default=10, show_default=True, type=click.IntRange(min=1), help="Rows to print."
+)
 def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
     """Score every eligible entity and write the list of whom to call."""
     run = _run(path, as_json)
@@ -157,16 +159,22 @@ def init(events: tuple[str, ...], out: Path, entity: str | None, force: bool) ->
 @click.option("--port", default=5000, show_default=True)
 def ui(path: Path | None, port: int) -> None:
     """Open MLflow's UI on the store of these settings."""
-    import subprocess
+    import os
+    import socket
 
     from pipeline.tracking import connect, tracking_uri
 
     run = _run(path, quiet=False)
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise SettingsError(f"Port {port} is in use; name another one: --port {port + 1}.")
     connect(run).search_experiments(max_results=1)  # creates the store's tables quietly
-    click.echo(f"MLflow on http://127.0.0.1:{port} (stop with Ctrl-C)")
+    click.echo(f"MLflow on http://127.0.0.1:{port}, ready in half a minute (stop with Ctrl-C)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
     command += ["--backend-store-uri", tracking_uri(run)]
-    raise click.exceptions.Exit(subprocess.call(command))
+    # In place of this process, so that a signal meant for it reaches MLflow.
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
 
 
 def _run(path: Path | None, quiet: bool) -> "Run":

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from features.catalogue import build_catalogue
+from features.catalogue import build_catalogue, unknown_events
 from features.clock import to_us
 from features.definitions import Feature
 from features.engine import build_features
-from features.errors import SettingsError
+from features.errors import SettingsError, few
 from features.events import EventLog, Level
 from features.kinship import accounts_as_of, domains_as_of
 from features.labels import Conversions, Labels, find_conversions, label_snapshots
@@ -45,6 +45,8 @@ def assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     """
     settings, level = run.settings, run.settings.entity
     conversions = find_conversions(log, level, settings.conversion)
+    if unknown := unknown_events(settings.features, log):
+        say(f"Warning: features names events that never happened: {few(unknown)}")
     features = build_catalogue(settings.features, log, level, settings.conversion.events)
     snapshots, given = _snapshots(run, log, conversions, say)
     labels = label_snapshots(snapshots, conversions, settings.horizon_days, log.data_end)
@@ -102,7 +104,7 @@ def customers_of(
         known_at=conversions.known_at[rows.entity],
         account=account,
         domain=domain,
-        names=display_names(log, level)[rows.entity],
+        names=display_names(log, level, log.data_end)[rows.entity],
     )
 
 
@@ -117,14 +119,15 @@ def kinship(log: EventLog, snapshots: Snapshots) -> tuple[np.ndarray, np.ndarray
     return account, domains_as_of(log, snapshots)
 
 
-def display_names(log: EventLog, level: Level) -> np.ndarray:
-    """What people call an entity: its latest ``name`` attribute, else its id."""
+def display_names(log: EventLog, level: Level, before: int) -> np.ndarray:
+    """What people call each entity: its latest ``name`` known before an instant, else its id."""
     names = log.ids(level).copy()
     kinds = [(item.of, item.name) for item in log.attributes]
     if (level, "name") in kinds:
         kind = kinds.index((level, "name"))
         values = log.attribute_values
-        rows = values.filter(pa.compute.equal(values["attribute"], kind))
+        known = pc.and_(pc.equal(values["attribute"], kind), pc.less(values["at"], before))
+        rows = values.filter(known)
         texts = rows["text"].to_numpy(zero_copy_only=False)
         # Rows are in time order within an entity: the latest wins.
         for code, text in zip(rows["code"].to_numpy(), texts, strict=True):

@@ -17,7 +17,7 @@ from features.snapshots import eligible
 from models.bundle import load_bundle
 from models.propensity import PropensityModel
 from pipeline import registry
-from pipeline.dataset import compute, kinship
+from pipeline.dataset import compute, display_names, kinship
 from pipeline.settings import Run, Settings, parse
 from pipeline.tables import write_atomically
 from pipeline.train import import_events
@@ -48,6 +48,7 @@ class Prediction:
     version: registry.Version
     files: tuple[Path, ...]
     cutoffs: dict[str, float]
+    settings_path: Path
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -101,7 +102,7 @@ def predict(
     scores = score(champion, log, matrix, now)
     files = _write(run, scores, champion.version, instant) if len(scores) else ()
     cutoffs = champion.model.scorer.tiers["cutoffs"]
-    return Prediction(scores, instant, champion.version, files, cutoffs)
+    return Prediction(scores, instant, champion.version, files, cutoffs, run.path)
 
 
 def load_champion(run: Run, model: str) -> Champion:
@@ -164,10 +165,11 @@ def score(
     frame = model.predict(matrix, *kin)
     snapshots: Snapshots = matrix.snapshots
     frame.insert(0, "entity_id", snapshots.ids.astype(str))
-    frame.insert(1, "as_of", snapshots.as_of.astype("datetime64[us]"))
-    frame.insert(2, "model_version", champion.version.number)
-    # LightGBM can't explain an empty batch: it divides by the number of rows.
-    explained = model.explain(matrix, *kin, top=3 * REASONS) if len(matrix) else []
+    names = display_names(log, snapshots.level, int(snapshots.as_of.max(initial=0)))
+    frame.insert(1, "name", names[snapshots.entity].astype(str))
+    frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
+    frame.insert(3, "model_version", champion.version.number)
+    explained = model.explain(matrix, *kin, top=3 * REASONS)
     frame["reasons"] = [
         [reason.text for reason in reasons if reason.direction == "raises"][:REASONS]
         for reasons in explained

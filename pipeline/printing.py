@@ -1,5 +1,7 @@
 """What each verb prints: one table a person can read, then what to do next."""
 
+import shlex
+import sys
 from typing import Any
 
 from features.clock import to_text
@@ -54,6 +56,8 @@ def print_training(result: Training) -> None:
     version = result.version
     alias = " and ".join(version.aliases)
     lines.append(f"Registered {version.name} version {version.number} as {alias}")
+    if "champion" in version.aliases and "model is better" not in evaluation.verdict:
+        lines.append("It is the champion by being the first, not by being better than the points")
     if "champion" not in version.aliases:
         lines.append(
             "The champion stays what `predict` uses; to replace it: train --champion, "
@@ -80,7 +84,9 @@ def print_prediction(result: Prediction, top: int) -> None:
     for place, row in enumerate(scores.head(top).to_dict("records"), 1):
         calls.add_row(
             str(place),
-            row["entity_id"],
+            row["entity_id"]
+            if row["name"] == row["entity_id"]
+            else f"{row['name']}\n{row['entity_id']}",
             row["tier"],
             percent(row["probability"]),
             f"{row['pql_score']:.0f}",
@@ -90,7 +96,11 @@ def print_prediction(result: Prediction, top: int) -> None:
     _print(tiers, calls)
     files = "\n".join(f"Written: {near(path)}" for path in result.files)
     first = scores["entity_id"].iloc[0]
-    _print(f"{files}\nWalk through one: explain --entity {first} --as-of {to_text(result.as_of)}")
+    command = (
+        f"{sys.executable} -m pipeline explain --settings {shlex.quote(str(result.settings_path))}"
+    )
+    entity = f"--entity {shlex.quote(first)} --as-of {to_text(result.as_of)}"
+    _print(f"{files}\nWalk through one: {command} {entity}")
 
 
 def print_explanation(result: Explanation) -> None:

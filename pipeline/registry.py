@@ -58,11 +58,12 @@ def register(
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
         )
     # Not log_model(registered_model_name=...), which prints lines of its own.
+    article = "an" if run.settings.entity == "account" else "a"
     if not client.search_registered_models(f"name = '{run.model_name}'"):
         client.create_registered_model(
             run.model_name,
-            description=f"Probability that a {run.settings.entity} of {run.settings.name} converts "
-            f"within {run.settings.horizon_days} days",
+            description=f"Probability that {article} {run.settings.entity} converts within "
+            f"{run.settings.horizon_days} days ({run.settings.name})",
         )
     created = client.create_model_version(
         run.model_name,

@@ -73,8 +73,8 @@ def _opening(run: Run, data: Assembled, evaluation: Evaluation) -> str:
         f"{percent(evaluation.base_rate)}), all later than anything the model was fitted or "
         f"calibrated on. With labels permuted within each date its PR-AUC falls to "
         f"{shown(evaluation.permuted_pr_auc)}.\n\n"
-        f"Data: {log.n_events:,} events from {to_text(log.first_at)} to {to_text(log.data_end)}, "
-        f"fingerprint `{log.fingerprint[:16]}`.\n"
+        f"Data: {log.n_events:,} events, {to_text(log.first_at)[:19]} to "
+        f"{to_text(log.data_end)[:19]}, fingerprint `{log.fingerprint[:16]}`.\n"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
-from features.catalogue import FeatureSpec
+from features.catalogue_spec import FeatureSpec
 from features.errors import SettingsError, few
 from features.labels import ConversionSpec
 from features.snapshots import CohortSpec

@@ -33,13 +33,23 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` with a temporary path beside `path`, then put it in place in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path) as temporary:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    """Call `write` with a temporary path beside `path`, then put it in place in one step.
+
+    Raises
+    ------
+    SettingsError
+        When the folder can't be written to, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path) as temporary:
+            write(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(f"Can't write {str(path)!r}: {reason}. Name another place.") from error
 
 
 @contextmanager

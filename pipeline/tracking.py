@@ -1,5 +1,6 @@
 """MLflow as the record of runs: where the store is, and what a training writes to it."""
 
+import fcntl
 import logging
 import os
 import warnings
@@ -41,7 +42,13 @@ def connect(run: Run) -> Any:
     uri = tracking_uri(run)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    return mlflow.MlflowClient()
+    client = mlflow.MlflowClient()
+    if uri.startswith("sqlite:///") and run.store.is_dir():
+        # MLflow makes the tables on first use; two first trainings at once would both try.
+        with (run.store / ".mlflow.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            client.search_experiments(max_results=1)
+    return client
 
 
 @contextmanager

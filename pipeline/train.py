@@ -67,6 +67,7 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
     settings = run.settings
     log = import_events(run, say)
     data = assemble(run, log, say)
+    Scorecard(settings.scorecard).check(feature.name for feature in data.features)
     split = temporal_split(data.dataset, settings.horizon_days, settings.evaluation.folds)
     folds = {
         name: data.dataset.take(getattr(split, name)) for name in ("train", "calibrate", "test")

@@ -70,7 +70,8 @@ def cut_words(cutoffs: dict[str, float]) -> str:
 def near(path: Path) -> str:
     """A path as short as it can be told from here."""
     here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    inside = path.is_relative_to(here) and here != Path(here.anchor)
+    return str(path.relative_to(here) if inside else path)
 
 
 def shown(value: float) -> str:

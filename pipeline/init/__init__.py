@@ -1,5 +1,6 @@
 """`init`: look at event files and write the settings file that a person would have written."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def write_settings(
     for line in _found(profile):
         say(line)
     write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
-    say(f"\nWritten: {out}. Read it, then: make train SETTINGS={out}")
+    say(f"\nWritten: {out}. Read it, then: make train SETTINGS={shlex.quote(str(out))}")
     return out
 
 
@@ -93,9 +94,11 @@ def render(profile: Profile, folder: Path) -> str:
     page.gap()
     page.say(
         0,
-        "model:                           # tiers default to multiples of the base rate; or say",
-        "  tiers: {by: capacity, reps: 3, per_rep_per_week: 10}   # whom your people can call",
+        "Tiers are ranges of probability, fixed at training: hot and critical together are as many",
+        "a week as your people can call.",
     )
+    page.add(0, "model:")
+    page.add(1, "tiers: {by: capacity, reps: 2, per_rep_per_week: 10}")
     return page.content
 
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from features.catalogue import FeatureSpec, build_catalogue
+from features.catalogue import build_catalogue
+from features.catalogue_spec import FeatureSpec
 from features.definitions import from_json, to_json
 from features.errors import SettingsError
 from pipeline.predict import load_champion

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from features.catalogue import FeatureSpec
+from features.catalogue_spec import FeatureSpec
 from features.clock import DAY_US, to_us
 from features.definitions import Feature
 from features.matrix import Snapshots

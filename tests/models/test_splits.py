@@ -84,9 +84,11 @@ def test_the_table_of_folds_counts_what_the_masks_hold() -> None:
 
 
 def test_too_short_a_history_is_refused_with_the_way_out() -> None:
-    with pytest.raises(NotEnoughHistory, match=r"2 conversions on 2 mature rows.*horizon_days"):
+    with pytest.raises(
+        NotEnoughHistory, match=r"2 of 2 rows with a known outcome convert.*horizon_days"
+    ):
         temporal_split(_rows([0, 1], [True, True]), 7, FoldSpec())
-    with pytest.raises(NotEnoughHistory, match="0 conversions on 0 mature rows"):
+    with pytest.raises(NotEnoughHistory, match="0 of 0 rows with a known outcome"):
         temporal_split(_rows([0, 1], [True, True], [False, False]), 7, FoldSpec())
 
 

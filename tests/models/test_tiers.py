@@ -53,9 +53,12 @@ def test_an_entity_listed_every_day_of_a_week_is_one_call() -> None:
     assert len(set(every_day[every_day >= cuts["hot"]])) == 10
 
 
-def test_lift_multiplies_the_base_rate_and_stops_at_certainty(probability: np.ndarray) -> None:
+def test_lift_multiplies_the_odds_of_the_base_rate_and_never_passes_certainty(
+    probability: np.ndarray,
+) -> None:
     cuts = _fit(probability, _spec(by="lift", critical=30, hot=5, warm=2))["cutoffs"]
-    assert cuts == pytest.approx({"warm": 0.1, "hot": 0.25, "critical": 2.0})
+    # A base rate of 5 % is odds of 1 to 19.
+    assert cuts == pytest.approx({"warm": 2 / 21, "hot": 5 / 24, "critical": 30 / 49})
 
 
 def test_precision_is_the_expected_rate_above_the_cut_off(probability: np.ndarray) -> None:

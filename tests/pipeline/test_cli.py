@@ -128,7 +128,7 @@ def test_explaining_prints_json_alone_on_stdout(shop):
 def test_the_table_for_people_shows_the_top_and_every_tier(shop):
     done = run("predict", "--top", "3", "--settings", shop.run.path)
     assert done.exit_code == 0
-    for word in ("critical", "hot", "warm", "cold", "Written: ", "explain --entity"):
+    for word in ("critical", "hot", "warm", "cold", "Written: ", "--entity"):
         assert word in done.stdout
     table = done.stdout[done.stdout.index("looks like") :]
     assert [f"\n {at} " in table for at in (1, 3, 4)] == [True, True, False]

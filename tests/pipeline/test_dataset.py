@@ -139,7 +139,8 @@ def test_a_name_is_the_latest_name_else_the_id(tmp_path):
     log = import_frame(
         frame, tmp_path, data={"tables": [{**table, "columns": {"name": "category"}}]}
     )
-    assert display_names(log, "account").tolist() == ["Acme Inc", "zeta"]
+    assert display_names(log, "account", log.data_end).tolist() == ["Acme Inc", "zeta"]
+    assert display_names(log, "account", to_us("2020-01-01")).tolist() == ["acme", "zeta"]
 
 
 def test_immature_rows_are_marked_and_never_positive(shop):

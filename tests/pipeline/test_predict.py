@@ -11,6 +11,7 @@ from pipeline.train import import_events
 
 COLUMNS = [
     "entity_id",
+    "name",
     "as_of",
     "model_version",
     "raw_score",

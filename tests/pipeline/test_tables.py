@@ -58,7 +58,7 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
         at.write_text("half of")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SettingsError, match="disk full"):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["scores.csv"]

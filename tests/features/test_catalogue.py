@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from features.catalogue import build_catalogue
+from features.catalogue import build_catalogue, unknown_events
 from features.catalogue_spec import FeatureSpec
 from features.definitions import from_json, to_json
 from features.errors import SettingsError
@@ -107,3 +107,13 @@ def test_every_feature_of_the_demo_company_says_what_it_means(demo):
 def test_the_default_features_block_makes_a_catalogue(log, level):
     text = "name: x\ndata: {sources: [{format: segment, files: [x]}]}\nconversion: {events: [paid]}"
     assert len(build_catalogue(parse(text).features, log, level)) > 50
+
+
+def test_a_slip_of_the_pen_in_an_event_is_refused_and_an_event_that_never_came_is_told(log):
+    def spec(*value: str) -> FeatureSpec:
+        return FeatureSpec.model_validate({"events": {"value": value}})
+
+    assert unknown_events(spec("report made", "limit"), log) == []
+    assert unknown_events(spec("report made", "goal reached"), log) == ["goal reached"]
+    with pytest.raises(SettingsError, match=r"'reprt made'.*Did you mean 'report made'"):
+        unknown_events(spec("reprt made"), log)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.clock import to_us
+from features.clock import DAY_US, to_us
 from features.errors import SettingsError
 from features.labels import (
     NEVER_US,
@@ -116,3 +116,13 @@ def test_an_unknown_conversion_event_is_one_sentence_with_the_nearest_name(log_o
     log = log_of(LATE)
     with pytest.raises(SettingsError, match=r"conversion\.events names 'piad'.*mean 'paid'\?"):
         find_conversions(log, "account", ConversionSpec(events=("piad",)))
+
+
+def test_a_long_silence_of_conversions_is_alarming_and_a_usual_one_is_not():
+    known = np.arange(20) * 2 * DAY_US
+    conversions = Conversions(known, known)
+    newest = int(known[-1])
+    assert conversions.quiet_days(newest + 10 * DAY_US) == 0
+    assert conversions.quiet_days(newest + 25 * DAY_US) == 25
+    few = Conversions(known[:5], known[:5])
+    assert few.quiet_days(newest + 100 * DAY_US) == 0

@@ -65,3 +65,12 @@ def test_a_column_that_is_always_missing_has_nothing_typical() -> None:
     columns = fit_columns(_matrix([None, None], [np.nan, np.nan]), min_level_rows=1)
     assert [column["typical"] for column in columns] == [None, None]
     assert columns[0]["levels"] == []
+
+
+def test_rows_of_one_account_hang_together_and_the_homeless_by_themselves() -> None:
+    matrix = _matrix(["a"] * 5, [1] * 5)
+    account = np.array(["acme", "acme", None, "beta", None], object)
+    none = np.zeros(5, bool)
+    cluster = Dataset(matrix, none, none, account, np.full(5, None)).cluster
+    assert cluster[0] == cluster[1]
+    assert len(set(cluster[[0, 2, 3, 4]])) == 4

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from features.definitions import DIMENSIONS, Feature
+from features.errors import SettingsError
 from features.matrix import FeatureMatrix, Snapshots
 from models.calibration import CalibrationSpec
 from models.scorecard import Rule, Scorecard, ScorecardSpec
@@ -126,3 +127,15 @@ def test_a_rule_with_data_has_exactly_one_condition(condition: dict) -> None:
 def test_an_unfitted_scorecard_claims_no_probability() -> None:
     with pytest.raises(ValueError, match="call fit"):
         _card().probability(np.array([10]))
+
+
+def test_a_slip_of_the_pen_in_a_rule_is_refused_and_a_feature_of_another_product_is_not() -> None:
+    def card(feature: str) -> Scorecard:
+        rule = Rule(dimension="value", points=5, name="r", feature=feature, at_least=1)
+        return Scorecard(ScorecardSpec(rules=(rule,)))
+
+    names = ["any_event_active_days_7d", "report_created_count_28d"]
+    card("any_event_active_days_7d").check(names)
+    card("goal_reached_count_life").check(names)
+    with pytest.raises(SettingsError, match="Did you mean 'any_event_active_days_7d'"):
+        card("any_event_activ_days_7d").check(names)

@@ -167,3 +167,13 @@ def test_a_reader_who_leaves_early_ends_the_program_quietly(tmp_path):
         writer.stdout.close()
         assert writer.stderr.read() == ""
     assert writer.returncode == 0
+
+
+def test_a_folder_called_models_in_the_current_directory_hides_nothing(tmp_path):
+    """`python -m` looks there first."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise SystemExit('foreign code ran')")
+    command = [sys.executable, "-m", "pipeline", "train", "--settings", "none.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Can't read the settings file 'none.yaml'" in done.stderr

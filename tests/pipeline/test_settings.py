@@ -1,14 +1,15 @@
 """A settings file is read strictly: every mistake names file, line and the nearest valid name."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from features.errors import SettingsError
-from pipeline.settings import load, parse
+from pipeline.settings import Settings, _models_in, load, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [ROOT / "pipeline/demo.yaml", *sorted(ROOT.glob("examples/*/settings.yaml"))]
@@ -203,3 +204,20 @@ def test_a_settings_mistake_is_told_without_loading_a_heavy_library(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout == "2\n[]\n"
     assert "did you mean 'cohort'?" in done.stderr
+
+
+def test_every_setting_stands_in_the_reference():
+    """docs/settings.md names each key of each block, those of all members of a union included."""
+    reference = (ROOT / "docs" / "settings.md").read_text()
+    missing = sorted(
+        name for name in _all_keys(Settings) if not re.search(rf"\b{name}\b", reference)
+    )
+    assert missing == []
+
+
+def _all_keys(model: type[BaseModel]) -> set[str]:
+    names = set(model.model_fields)
+    for field in model.model_fields.values():
+        for inner in _models_in(field.annotation):
+            names |= _all_keys(inner)
+    return names

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline.importer.log import import_log
 
 from features.labels import find_conversions
+from pipeline.importer.log import import_log
 from pipeline.settings import load
 
 HERE = Path(__file__).parent

@@ -1,9 +1,9 @@
 """One adversarial log per level, shared by the tests of this folder."""
 
 import pytest
-from pipeline.importer.frame import import_frame
 
 from features.catalogue import build_catalogue
+from pipeline.importer.frame import import_frame
 from tests.features.worlds import DATA, SPEC, adversarial_events, grid, oracle
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pipeline.importer.log import import_log
 
 from features.clock import DAY_US, to_text, to_us
 from features.events import EventLog, Level
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 START = to_us("2024-01-01")

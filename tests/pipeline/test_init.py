@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.importer.log import import_log
-from pipeline.init.yaml import text
 from ruamel.yaml import YAML
 
 from features.catalogue import build_catalogue
 from features.errors import EventLogError, SettingsError
 from pipeline.cli import main
+from pipeline.importer.log import import_log
 from pipeline.init import write_settings
+from pipeline.init.yaml import text
 from pipeline.settings import Run, load
 
 HEDGEBOX = Path(__file__).parents[3] / "shared" / "data" / "hedgebox" / "events.jsonl.gz"

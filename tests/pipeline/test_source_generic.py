@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline.importer.frame import import_frame
-from pipeline.importer.log import import_log
 
 from features.clock import ALWAYS_US, to_text, to_us
 from features.errors import EventLogError
 from features.events import EventLog
+from pipeline.importer.frame import import_frame
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 COLUMNS = {"event": "action", "user": "who", "time": "ts"}

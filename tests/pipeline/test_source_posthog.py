@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from pipeline.importer.log import import_log
 
 from features.events import EventLog
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 ROWS = [

@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-from pipeline.importer.log import import_log
-
 from features.clock import to_text
 from features.events import EventLog
+from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
 
 

@@ -167,7 +167,7 @@ def _feature(
     words = _words(subject if property is None else "any event" if not events else events[0])
     if len(events) > 1:
         # A named group, or the events that a property is read from.
-        words = f"{_words(subject)} events"
+        words = f"{_words(subject).removeprefix('any ')} events"
     return Feature(
         name=f"account_{name}" if scope == "account" else name,
         dimension=dimension,

@@ -42,12 +42,13 @@ def connect(run: Run) -> Any:
     uri = tracking_uri(run)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    client = mlflow.MlflowClient()
-    if uri.startswith("sqlite:///") and run.store.is_dir():
-        # MLflow makes the tables on first use; two first trainings at once would both try.
-        with (run.store / ".mlflow.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            client.search_experiments(max_results=1)
+    if not uri.startswith("sqlite:///") or not run.store.is_dir():
+        return mlflow.MlflowClient()
+    # The client itself makes the tables on first use; two first trainings at once would both try.
+    with (run.store / ".mlflow.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        client = mlflow.MlflowClient()
+        client.search_experiments(max_results=1)
     return client
 
 

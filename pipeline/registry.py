@@ -17,7 +17,7 @@ from models import scoring
 from models.dataset import Dataset
 from models.propensity import PropensityModel
 from pipeline.settings import Run
-from pipeline.tracking import connect
+from pipeline.tracking import alone, connect
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas")
@@ -59,12 +59,13 @@ def register(
         )
     # Not log_model(registered_model_name=...), which prints lines of its own.
     article = "an" if run.settings.entity == "account" else "a"
-    if not client.search_registered_models(f"name = '{run.model_name}'"):
-        client.create_registered_model(
-            run.model_name,
-            description=f"Probability that {article} {run.settings.entity} converts within "
-            f"{run.settings.horizon_days} days ({run.settings.name})",
-        )
+    with alone(run):
+        if not client.search_registered_models(f"name = '{run.model_name}'"):
+            client.create_registered_model(
+                run.model_name,
+                description=f"Probability that {article} {run.settings.entity} converts within "
+                f"{run.settings.horizon_days} days ({run.settings.name})",
+            )
     created = client.create_model_version(
         run.model_name,
         source=info.model_uri,

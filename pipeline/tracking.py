@@ -42,14 +42,23 @@ def connect(run: Run) -> Any:
     uri = tracking_uri(run)
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    if not uri.startswith("sqlite:///") or not run.store.is_dir():
-        return mlflow.MlflowClient()
-    # The client itself makes the tables on first use; two first trainings at once would both try.
-    with (run.store / ".mlflow.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # The client itself makes the tables on first use.
+    with alone(run):
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
     return client
+
+
+@contextmanager
+def alone(run: Run) -> Iterator[None]:
+    """Hold the store's lock, so that two first trainings at once don't both create the same thing.
+
+    The lock goes with the process, however it ends. Do not nest.
+    """
+    run.store.mkdir(parents=True, exist_ok=True)
+    with (run.store / ".mlflow.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager
@@ -62,10 +71,11 @@ def training_run(run: Run, title: str, note: str, tags: Mapping[str, str]) -> It
 
     client = connect(run)
     name = run.settings.mlflow.experiment or run.settings.name
-    if client.get_experiment_by_name(name) is None:
-        local = mlflow.get_tracking_uri().startswith("sqlite:")
-        place = (run.store / "mlartifacts").resolve().as_uri() if local else None
-        client.create_experiment(name, artifact_location=place)
+    with alone(run):
+        if client.get_experiment_by_name(name) is None:
+            local = mlflow.get_tracking_uri().startswith("sqlite:")
+            place = (run.store / "mlartifacts").resolve().as_uri() if local else None
+            client.create_experiment(name, artifact_location=place)
     mlflow.set_experiment(name)
     with mlflow.start_run(run_name=title, description=note, tags=dict(tags)) as active:
         yield active.info.run_id

@@ -1,15 +1,25 @@
 """Point-in-time features of any snapshots: every shard of the log is read and swept once."""
 
+import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
+from features.budget import within
+from features.clock import DAY_US
+from features.columns import Columns
 from features.definitions import Feature
-from features.events import EventLog
+from features.events import EventLog, Level
+from features.lifespans import NO_EVENT_US, lifespans
 from features.matrix import FeatureMatrix, Snapshots
 from features.plan import compile_plan
-from features.shard import compute_shard
+from features.reference import Reference
+from features.shard import ShardColumns, fill_shard
+from features.sorting import counting_order
+from features.spill import Spill
 
 Progress = Callable[[int, int], None]
 
@@ -20,6 +30,8 @@ def build_features(
     features: Iterable[Feature],
     *,
     threads: int = 1,
+    memory_mb: int | None = None,
+    spill: Path | None = None,
     progress: Progress | None = None,
 ) -> FeatureMatrix:
     """Feature matrix of any snapshots: a calendar, one date, or a user's own rows.
@@ -28,6 +40,11 @@ def build_features(
     ----------
     threads
         Shards computed at the same time; the result does not depend on it.
+    memory_mb
+        Limit for the whole process, in megabytes. A matrix that does not fit beside the work is
+        built on disk and read from there as it is used. None: no limit.
+    spill
+        Folder for that; None: the system's folder for temporary files.
     progress
         Called with (shards done, shards in all).
 
@@ -40,41 +57,82 @@ def build_features(
     ------
     SchemaMismatch
         When a definition needs what the log does not carry.
+    EventLogError
+        When the disk is full.
     """
-    from joblib import Parallel, delayed
+    features = tuple(features)
+    plan = compile_plan(
+        log, snapshots.level, features, references(log, snapshots.level, features, threads)
+    )
+    shards = _rows_by_shard(log, snapshots)
+    sizes = {shard: len(rows) for shard, rows in shards}
+    budget = within(log, sizes, len(features), threads, memory_mb)
 
-    plan = compile_plan(log, snapshots.level, features)
-    shard_of = log.entities(snapshots.level)["shard"].to_numpy()[snapshots.entity]
-    # Entities without events live in no shard (-1): any shard computes them.
-    shard_of = np.maximum(shard_of, 0)
-    rows = [np.flatnonzero(shard_of == shard) for shard in range(log.n_shards)]
+    def fill(shard: int, rows: np.ndarray, place: np.ndarray, columns: Columns) -> None:
+        part = ShardColumns(log.shard(shard, plan.event_columns), log.attribute_values, plan)
+        fill_shard(part, snapshots.entity[rows], snapshots.as_of[rows], place, columns)
 
-    def one(shard: int) -> pa.Table:
-        wanted = snapshots.take(rows[shard])
-        return compute_shard(
-            log.shard(shard, plan.event_columns),
-            pa.table({"entity": wanted.entity, "as_of": wanted.as_of}),
-            log.attribute_values,
-            plan,
+    if not budget.spill:
+        columns = Columns(features, len(snapshots))
+        _each(
+            lambda shard, rows: fill(shard, rows, rows, columns), shards, budget.threads, progress
         )
+        return FeatureMatrix(snapshots, features, columns.table())
 
-    busy = [shard for shard in range(log.n_shards) if len(rows[shard])]
-    tables = []
-    # Threads, not processes: the kernels and Arrow release the GIL and nothing is copied.
-    for done, table in enumerate(
-        Parallel(n_jobs=threads, prefer="threads", return_as="generator")(
-            delayed(one)(shard) for shard in busy
-        )
-    ):
-        tables.append(table)
-        if progress:
-            progress(done + 1, len(busy))
-    if not tables:
-        empty = pa.table({"entity": snapshots.entity, "as_of": snapshots.as_of})
-        events = log.shard(0, plan.event_columns).slice(0, 0)
-        tables = [compute_shard(events, empty, log.attribute_values, plan)]
-    table = pa.concat_tables(tables)
-    order = np.concatenate([rows[shard] for shard in busy]) if busy else np.empty(0, np.int64)
-    if len(busy) > 1:
-        table = table.take(np.argsort(order, kind="stable")).combine_chunks()
-    return FeatureMatrix(snapshots, plan.features, table)
+    with Spill(features, len(snapshots), spill or Path(tempfile.gettempdir())) as parts:
+
+        def keep(shard: int, rows: np.ndarray) -> None:
+            part = Columns(features, len(rows))
+            fill(shard, rows, np.arange(len(rows)), part)
+            parts.keep(shard, rows, part)
+
+        _each(keep, shards, budget.threads, progress)
+        return FeatureMatrix(snapshots, features, parts.table())
+
+
+def references(
+    log: EventLog, level: Level, features: Iterable[Feature], threads: int = 1
+) -> dict[Feature, Reference]:
+    """What each ``first_period_ratio`` feature is compared with, from all entities of the log."""
+    found: dict[Feature, Reference] = {}
+    for feature in features:
+        if feature.statistic == "first_period_ratio" and feature.days is not None:
+            of: Level = "account" if feature.scope == "account" else level
+            first, _ = lifespans(log, of)
+            began = np.flatnonzero(first < NO_EVENT_US)
+            end = first[began] + feature.days * DAY_US
+            period = replace(feature, statistic="first_period", scope="entity")
+            ends = Snapshots.of(of, began, end, log.ids(of))
+            counts = build_features(log, ends, (period,), threads=threads)
+            found[feature] = Reference.of(end, counts.column(period.name))
+    return found
+
+
+def _rows_by_shard(log: EventLog, snapshots: Snapshots) -> list[tuple[int, np.ndarray]]:
+    """Shards with snapshots, and which these are; an entity without events may go to any."""
+    shard_of = np.maximum(log.entities(snapshots.level)["shard"].to_numpy(), 0)
+    order, start = counting_order(shard_of[snapshots.entity], log.n_shards)
+    return [
+        (shard, order[start[shard] : start[shard + 1]].astype(np.int64))
+        for shard in range(log.n_shards)
+        if start[shard] < start[shard + 1]
+    ]
+
+
+def _each(
+    compute: Callable[[int, np.ndarray], None],
+    shards: list[tuple[int, np.ndarray]],
+    threads: int,
+    progress: Progress | None,
+) -> None:
+    """Threads, not processes: the kernels and Arrow release the GIL and nothing is copied."""
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        futures = [pool.submit(compute, shard, rows) for shard, rows in shards]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if progress:
+                    progress(done, len(shards))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -3,8 +3,9 @@
 import numpy as np
 
 from features.events import EventLog
+from features.kernels import latest_before
 from features.matrix import Snapshots
-from features.sweep import counting_order, latest_before
+from features.sorting import counting_order
 
 
 def accounts_as_of(log: EventLog, snapshots: Snapshots) -> np.ndarray:
@@ -36,7 +37,7 @@ def account_of_user(
     known = np.flatnonzero((columns["user"] >= 0) & (columns["account"] >= 0))
     order, start = counting_order(columns["user"][known], n_users)
     order = known[order]
-    found = latest_before(columns["at"][order], start, user, as_of)
+    found = latest_before(columns["at"][order], start[user], start[user + 1], as_of)
     result = np.full(len(user), -1, np.int32)
     result[found >= 0] = columns["account"][order][found[found >= 0]]
     return result

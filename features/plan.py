@@ -1,23 +1,16 @@
-"""Definitions grouped into kernel calls: each group of events is swept once for all it serves."""
+"""Definitions checked against a log and grouped: each selection of events is made once."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from features.clock import DAY_US
-from features.definitions import Feature, Scope
+from features.definitions import Condition, Feature, Scope
 from features.errors import SchemaMismatch, few
-from features.events import Attribute, EventLog, Level, Property
-
-LIFETIME = 0
-"""A window of 0 microseconds reaches back to the entity's first event."""
-
-ACTIVITY = {"count", "active_days", "trend", "days_since_last", "days_since_first"}
-VALUES = {"sum", "mean", "max", "last"}
-SESSIONS = {"sessions", "session_minutes"}
-DISTINCT = {"members", "breadth", "distinct"}
+from features.events import PROPERTY_PREFIX, Attribute, EventLog, Level, Property
+from features.reference import Reference
+from features.statistics import STATISTICS
+from features.statistics.sql import check_sql
+from features.zones import check_zone
 
 
 @dataclass(frozen=True)
@@ -26,10 +19,8 @@ class Group:
 
     scope: Scope
     events: tuple[str, ...]
+    where: tuple[Condition, ...]
     columns: tuple[tuple[int, Feature], ...]
-
-    def of(self, statistics: set[str]) -> list[tuple[int, Feature]]:
-        return [pair for pair in self.columns if pair[1].statistic in statistics]
 
 
 @dataclass(frozen=True)
@@ -43,8 +34,10 @@ class Plan:
         counts are 0, which is what they are.
     categories
         Values of each categorical property in code order.
-    n_users
-        Size of the user code space.
+    n_users, n_accounts
+        Sizes of the code spaces.
+    references
+        What a ``first_period_ratio`` feature is compared with.
     """
 
     level: Level
@@ -55,100 +48,170 @@ class Plan:
     categories: dict[str, list[str]]
     n_users: int
     n_accounts: int
-    groups: tuple[Group, ...] = field(default=())
+    groups: tuple[Group, ...] = ()
+    references: dict[Feature, Reference] = field(default_factory=dict)
 
     @property
     def event_columns(self) -> list[str]:
         """Columns of the shard that the features read."""
-        wanted = {f.property for f in self.features if f.source == "event" and f.property}
-        return ["account", "user", "event", "at", *sorted(f"property.{name}" for name in wanted)]
+        names = {name for feature in self.features for name in properties_of(feature)}
+        if any(feature.statistic == "sql" for feature in self.features):
+            names |= self.properties.keys()
+        columns = ["account", "event", "at"]
+        if self.level == "user" or any(map(_reads_users, self.features)):
+            columns.append("user")
+        return columns + sorted(PROPERTY_PREFIX + name for name in names)
+
+    @property
+    def needs_accounts(self) -> bool:
+        """Whether a user's row must know the user's account."""
+        return any(
+            feature.scope == "account"
+            or (feature.statistic == "attribute" and feature.source == "account")
+            for feature in self.features
+        )
 
 
-def compile_plan(log: EventLog, level: Level, features: Iterable[Feature]) -> Plan:
+def properties_of(feature: Feature) -> list[str]:
+    """Event properties that a definition reads."""
+    names = [one.property for one in feature.where]
+    if feature.property is not None and feature.source == "event":
+        names.append(feature.property)
+    if feature.limit is not None and feature.limit.source == "event":
+        names.append(feature.limit.name)
+    return names
+
+
+def _reads_users(feature: Feature) -> bool:
+    if feature.statistic == "attribute":
+        return False
+    sessions = ("sessions", "session_minutes", "events_per_session", "sql")
+    return (
+        STATISTICS[feature.statistic].of_members
+        or feature.statistic in sessions
+        or feature.source == "user"
+        or (feature.statistic == "limit_share" and feature.property is None)
+    )
+
+
+def compile_plan(
+    log: EventLog,
+    level: Level,
+    features: Iterable[Feature],
+    references: dict[Feature, Reference] | None = None,
+) -> Plan:
     """Check the definitions against the log and group them.
 
     Raises
     ------
     SchemaMismatch
-        When a definition needs a property or attribute that the log does not carry.
+        When a definition contradicts itself, or needs a property or attribute that the log does
+        not carry.
     """
     features = tuple(features)
-    properties = {item.name: item for item in log.properties}
-    attributes = {(item.of, item.name) for item in log.attributes}
-    _check(features, properties, attributes)
-    grouped: dict[tuple[Scope, tuple[str, ...]], list[tuple[int, Feature]]] = defaultdict(list)
+    check(features, log)
+    grouped: dict[
+        tuple[Scope, tuple[str, ...], tuple[Condition, ...]], list[tuple[int, Feature]]
+    ] = defaultdict(list)
     for column, feature in enumerate(features):
         if feature.statistic != "attribute":
-            grouped[feature.scope, tuple(sorted(set(feature.events)))].append((column, feature))
+            events = tuple(sorted(set(feature.events)))
+            grouped[feature.scope, events, feature.where].append((column, feature))
     return Plan(
         level=level,
         features=features,
         event_codes=log.event_codes,
-        properties=properties,
+        properties={item.name: item for item in log.properties},
         attributes=log.attributes,
         categories=log.categories,
         n_users=len(log.users),
         n_accounts=len(log.accounts),
-        groups=tuple(Group(*key, tuple(columns)) for key, columns in grouped.items()),
+        groups=tuple(
+            Group(scope, events, where, tuple(columns))
+            for (scope, events, where), columns in grouped.items()
+        ),
+        references=references or {},
     )
 
 
-def _check(
-    features: Sequence[Feature],
-    properties: dict[str, Property],
-    attributes: set[tuple[Level, str]],
-) -> None:
-    repeated = (
-        {f.name for f in features if sum(g.name == f.name for g in features) > 1}
-        if len({f.name for f in features}) < len(features)
-        else set()
-    )
+def check(features: Sequence[Feature], log: EventLog) -> None:
+    """Whether every definition can be computed from this log; see `compile_plan`."""
+    repeated = [name for name, n in Counter(f.name for f in features).items() if n > 1]
     if repeated:
         raise SchemaMismatch(f"Feature names must be unique; repeated: {few(sorted(repeated))}.")
-    lacking = [
-        f"{feature.property} of the {feature.source}"
-        for feature in features
-        if feature.property is not None
-        and (
-            feature.property not in properties
-            if feature.source == "event"
-            else (feature.source, feature.property) not in attributes
-        )
-    ]
+    for feature in features:
+        _check_form(feature)
+    types = {item.name: item.type for item in log.properties}
+    attributes = {(str(item.of), item.name) for item in log.attributes}
+    lacking: set[str] = set()
+    for feature in features:
+        lacking |= {f"{name} of the event" for name in properties_of(feature) if name not in types}
+        owned: list[tuple[str, str]] = []
+        if feature.property is not None:
+            owned.append((feature.source, feature.property))
+        if feature.limit is not None:
+            owned.append((feature.limit.source, feature.limit.name))
+        lacking |= {
+            f"{name} of the {of}"
+            for of, name in owned
+            if of in ("user", "account") and (of, name) not in attributes
+        }
     if lacking:
         raise SchemaMismatch(
-            f"The imported log lacks what {len(lacking)} features are made of: "
-            f"{few(sorted(set(lacking)))}. Name it under data.properties or data.attributes."
+            f"The imported log lacks what the features are made of: {few(sorted(lacking))}. Name "
+            "it under data.properties or data.attributes."
         )
+    for feature in features:
+        _check_types(feature, types)
+        if feature.statistic == "sql":
+            check_sql(feature, log)
 
 
-class WindowColumns:
-    """Windows that a set of features looks through, and which column each one fills."""
-
-    def __init__(self, columns: Sequence[tuple[int, Feature]]):
-        spans = {_span(feature) for _, feature in columns}
-        spans |= {2 * _span(feature) for _, feature in columns if feature.statistic == "trend"}
-        self.spans = np.array(sorted(spans), np.int64)
-        self._columns = columns
-
-    def of(self, statistic: str) -> np.ndarray:
-        """int64, shape (n_windows,): the column of `statistic` per window, -1 for none."""
-        found = np.full(len(self.spans), -1, np.int64)
-        for column, feature in self._columns:
-            if feature.statistic == statistic:
-                found[np.searchsorted(self.spans, _span(feature))] = column
-        return found
-
-    def one(self, statistic: str) -> int:
-        """The column of a statistic that has no window, -1 for none."""
-        return next((c for c, feature in self._columns if feature.statistic == statistic), -1)
-
-    @property
-    def doubles(self) -> np.ndarray:
-        """Position of the window twice as long, 0 where there is none."""
-        places = np.searchsorted(self.spans, 2 * self.spans)
-        return np.where(places < len(self.spans), places, 0).astype(np.int64)
+def _check_form(feature: Feature) -> None:
+    """Whether a definition says all that its statistic needs."""
+    if feature.statistic == "attribute":
+        return
+    statistic = STATISTICS.get(feature.statistic)
+    if statistic is None:
+        raise SchemaMismatch(
+            f"Feature {feature.name!r} asks for the statistic {feature.statistic!r}, which this "
+            "version does not know."
+        )
+    if statistic.window == "bounded" and feature.days is None:
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: {feature.statistic} needs a window; give it `days`."
+        )
+    if statistic.over != "nothing" and feature.property is None:
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: {feature.statistic} needs a property to read."
+        )
+    if feature.hours is not None:
+        check_zone(feature.hours.zone)
+    for name, there in (("hours", feature.hours), ("limit", feature.limit)):
+        wanted = {"business_share": "hours", "limit_share": "limit"}.get(feature.statistic) == name
+        if wanted and there is None:
+            raise SchemaMismatch(f"Feature {feature.name!r}: {feature.statistic} needs `{name}`.")
 
 
-def _span(feature: Feature) -> int:
-    return LIFETIME if feature.days is None else feature.days * DAY_US
+def _check_types(feature: Feature, types: Mapping[str, str]) -> None:
+    """Whether properties are of the kind that the definition reads."""
+    over = STATISTICS[feature.statistic].over if feature.statistic in STATISTICS else "nothing"
+    if feature.source == "event" and feature.property is not None:
+        found = types[feature.property]
+        if (
+            (over in ("number", "category") and found != over)
+            or (over == "either" and feature.dtype != found)
+            or (feature.statistic == "limit_share" and found != "number")
+        ):
+            raise SchemaMismatch(
+                f"Feature {feature.name!r}: {feature.statistic} does not go with the property "
+                f"{feature.property!r}, which is a {found}."
+            )
+    for one in feature.where:
+        kind = "category" if one.one_of else "number"
+        if types[one.property] != kind:
+            raise SchemaMismatch(
+                f"Feature {feature.name!r}: the property {one.property!r} is a "
+                f"{types[one.property]}; compare numbers with at_least and at_most, categories "
+                "with one_of."
+            )

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from features.definitions import Feature, Scope
+from features.clock import DAY_US
+from features.columns import Columns
+from features.definitions import Condition, Feature
 from features.events import PROPERTY_PREFIX, Level
+from features.kernels import latest_before
 from features.kinship import account_of_user
-from features.plan import Plan
-from features.sweep import latest_before
-from features.view import EventView, Rows
+from features.plan import Group, Plan
+from features.statistics import STATISTICS
+from features.view import Rows, View
 
 
 def compute_shard(
@@ -31,51 +33,75 @@ def compute_shard(
     pyarrow.Table
         One column per feature in the plan's order, row i for snapshot i.
     """
-    shard = ShardColumns(events, attributes, plan)
-    entity = snapshots["entity"].to_numpy()
-    as_of = snapshots["as_of"].to_numpy()
-    out = np.zeros((len(plan.features), len(entity)), np.float32)
-    own = Rows.of(entity, as_of)
-    account_rows: Rows | None = None
-    accounts = np.full(len(entity), -1, np.int32)
-    if plan.level == "account":
-        accounts = entity
-    elif any(feature.scope == "account" for feature in plan.features):
-        accounts = account_of_user(shard.columns, plan.n_users, entity, as_of)
-        account_rows = Rows.of(accounts, as_of)
-    seen: list[tuple[Scope, Level, Rows | None]] = [
-        ("entity", plan.level, own),
-        ("account", "account", account_rows),
-    ]
-    for scope, level, rows in seen:
-        groups = [group for group in plan.groups if group.scope == scope]
-        if rows is None or not groups:
-            continue
-        part = np.zeros((len(plan.features), len(rows.as_of)), np.float32)
-        view = EventView(shard, level, rows)
-        for group in groups:
-            view.fill(group, part)
-        mine = [column for group in groups for column, _ in group.columns]
-        filled = part[mine][:, rows.inverse]
-        if scope == "account":
-            filled[:, accounts < 0] = np.nan
-        out[mine] = filled
-    categories = {
-        column: shard.category(feature, out[column])
-        for column, feature in enumerate(plan.features)
-        if feature.dtype == "category" and feature.statistic != "attribute"
-    }
+    columns = Columns(plan.features, snapshots.num_rows)
+    entity, as_of = snapshots["entity"].to_numpy(), snapshots["as_of"].to_numpy()
+    place = np.arange(len(entity))
+    fill_shard(ShardColumns(events, attributes, plan), entity, as_of, place, columns)
+    return columns.table()
+
+
+def fill_shard(
+    shard: "ShardColumns",
+    entity: np.ndarray,
+    as_of: np.ndarray,
+    place: np.ndarray,
+    columns: Columns,
+) -> None:
+    """Write the features of snapshots (sorted, distinct) into rows `place` of the columns."""
+    plan = shard.plan
+    own = [group for group in plan.groups if group.scope == "entity"]
+    if own:
+        view = View(shard, plan.level, Rows.sorted(entity, as_of))
+        for group in own:
+            _fill(view, group, place, columns)
+    accounts = entity if plan.level == "account" else np.full(len(entity), -1, np.int32)
+    if plan.level == "user" and plan.needs_accounts:
+        columns_of = {name: shard.column(name) for name in ("user", "account", "at")}
+        accounts = account_of_user(columns_of, plan.n_users, entity, as_of)
+    of_account = [group for group in plan.groups if group.scope == "account"]
+    if of_account:
+        _fill_of_accounts(shard, of_account, accounts, as_of, place, columns)
     for column, feature in enumerate(plan.features):
         if feature.statistic == "attribute":
             owner = entity if feature.source == plan.level else accounts
-            number, text = shard.attribute_as_of(feature, owner, as_of)
-            out[column] = number
+            found = shard.attribute_rows(feature.source, str(feature.property), owner, as_of)
             if feature.dtype == "category":
-                categories[column] = text
-    arrays = [
-        categories[c] if c in categories else pa.array(out[c]) for c in range(len(plan.features))
-    ]
-    return pa.table(arrays, names=[feature.name for feature in plan.features])
+                columns.write(column, found, place)
+            else:
+                columns.write(column, shard.numbers_at(found), place)
+        if feature.dtype == "category":
+            columns.name_codes(column, shard.texts(feature))
+
+
+def _fill_of_accounts(
+    shard: "ShardColumns",
+    groups: list[Group],
+    accounts: np.ndarray,
+    as_of: np.ndarray,
+    place: np.ndarray,
+    columns: Columns,
+) -> None:
+    """What a user's account did; unknown, not idle, for a user who is in none yet."""
+    known = accounts >= 0
+    rows, inverse = Rows.of(accounts[known], as_of[known])
+    part = Columns(shard.plan.features, len(rows))
+    view = View(shard, "account", rows)
+    for group in groups:
+        _fill(view, group, np.arange(len(rows)), part)
+        for column, _ in group.columns:
+            columns.write(column, part.read(column)[inverse], place[known])
+            columns.fill(column, np.nan, place[~known])
+
+
+def _fill(view: View, group: Group, place: np.ndarray, columns: Columns) -> None:
+    """Every feature over one selection of events."""
+    selection = view.select(group.events, group.where)
+    for column, feature in group.columns:
+        statistic = STATISTICS[feature.statistic]
+        if statistic.empty is None or selection.carries(statistic.over, feature):
+            columns.write(column, statistic.compute(selection, feature), place)
+        else:
+            columns.fill(column, statistic.empty, place)
 
 
 class ShardColumns:
@@ -83,45 +109,103 @@ class ShardColumns:
 
     def __init__(self, events: pa.Table, attributes: pa.Table, plan: Plan):
         self.plan = plan
-        self.columns = {name: events[name].to_numpy() for name in events.column_names}
-        self.attributes = attributes
-        self._sorted: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.event_set = frozenset(plan.event_codes)
+        self._events = events
+        self._columns: dict[str, np.ndarray] = {}
+        self._keys: dict[str, tuple[np.ndarray, int]] = {}
+        self._attributes = attributes
+        self._at = attributes["at"].to_numpy()
+        self._code = attributes["code"].to_numpy()
+        self._kind = attributes["attribute"].to_numpy()
+        self._text = pa.array(attributes["text"].combine_chunks(), pa.string())
 
-    def attribute_as_of(
-        self, feature: Feature, code: np.ndarray, time: np.ndarray
-    ) -> tuple[np.ndarray, pa.Array]:
-        """Latest number and text with at < time per row; missing where none or code is -1."""
+    def column(self, name: str) -> np.ndarray:
+        if name not in self._columns:
+            self._columns[name] = self._events[name].to_numpy()
+        return self._columns[name]
+
+    def n_codes(self, level: Level) -> int:
+        return self.plan.n_accounts if level == "account" else self.plan.n_users
+
+    def keys(self, of: str) -> tuple[np.ndarray, int]:
+        """Codes of every event of the shard, -1 for none, and how many codes there are.
+
+        Parameters
+        ----------
+        of
+            ``user``, ``event``, ``weekday``, ``session`` (the user, or all without one together),
+            or ``<source>.<property>``.
+        """
+        if of not in self._keys:
+            self._keys[of] = self._coded(of)
+        return self._keys[of]
+
+    def _coded(self, of: str) -> tuple[np.ndarray, int]:
+        n_users = self.plan.n_users
+        if of == "user":
+            return self.column("user"), n_users
+        if of == "event":
+            return self.column("event"), len(self.plan.event_codes)
+        if of == "weekday":
+            return (self.column("at") // DAY_US % 7).astype(np.int32), 7
+        if of == "session":
+            user = self.column("user")
+            return np.where(user < 0, np.int32(n_users), user), n_users + 1
+        source, _, name = of.partition(".")
+        if source == "event":
+            return self.column(PROPERTY_PREFIX + name), max(1, len(self.plan.categories[name]))
+        # +1: what is known when the event happens includes what it brings itself.
+        owner = self.column(source)
+        found = self.attribute_rows(source, name, owner, self.column("at") + 1)
+        text = self._text.take(pa.array(found, mask=found < 0))
+        coded = text.dictionary_encode()
+        return coded.indices.fill_null(-1).to_numpy(), max(1, len(coded.dictionary))
+
+    def meets(self, where: tuple[Condition, ...]) -> np.ndarray:
+        """Which events meet every condition: bool, shape (n_events,)."""
+        met = np.ones(self._events.num_rows, bool)
+        for one in where:
+            value = self.column(PROPERTY_PREFIX + one.property)
+            if one.one_of:
+                texts = self.plan.categories[one.property]
+                met &= np.isin(value, [i for i, text in enumerate(texts) if text in one.one_of])
+            if one.at_least is not None:
+                met &= value >= one.at_least
+            if one.at_most is not None:
+                met &= value <= one.at_most
+        return met
+
+    def attribute_rows(
+        self, source: str, name: str, code: np.ndarray, time: np.ndarray
+    ) -> np.ndarray:
+        """Row of the attributes with the latest value with at < time, -1 where none: int64."""
         kind = next(
             index
             for index, item in enumerate(self.plan.attributes)
-            if (item.of, item.name) == (feature.source, feature.property)
+            if (item.of, item.name) == (source, name)
         )
-        part = self.attributes.filter(pc.equal(self.attributes["attribute"], kind))
-        size = self.plan.n_accounts if feature.source == "account" else self.plan.n_users
-        start = np.searchsorted(part["code"].to_numpy(), np.arange(size + 1))
-        found = latest_before(part["at"].to_numpy(), start, np.maximum(code, 0), time)
+        begin, end = np.searchsorted(self._kind, [kind, kind + 1])
+        codes = self._code[begin:end]
+        left = begin + np.searchsorted(codes, code, "left")
+        right = begin + np.searchsorted(codes, code, "right")
+        found = latest_before(self._at, left, right, time)
         found[code < 0] = -1
-        index = pa.array(found, mask=found < 0)
-        number = part["number"].take(index).to_numpy(zero_copy_only=False)
-        return number.astype(np.float32), part["text"].take(index).combine_chunks()
+        return found
 
-    def keys(self, feature: Feature) -> tuple[np.ndarray, int]:
-        """Codes to count distinct values of, -1 for none, and how many codes there are."""
-        if feature.statistic == "members":
-            return self.columns["user"], self.plan.n_users
-        if feature.statistic == "breadth":
-            return self.columns["event"], len(self.plan.event_codes)
-        if feature.source == "event":
-            name = str(feature.property)
-            return self.columns[PROPERTY_PREFIX + name], len(self.plan.categories[name])
-        # +1: what is known when the event happens includes what it brings itself.
-        _, text = self.attribute_as_of(feature, self.columns["user"], self.columns["at"] + 1)
-        coded = text.dictionary_encode()
-        return coded.indices.fill_null(-1).to_numpy(), len(coded.dictionary)
+    def numbers_at(self, found: np.ndarray) -> np.ndarray:
+        """float64 values at rows of the attributes, NaN where -1."""
+        number = self._attributes["number"].to_numpy()
+        out = np.full(len(found), np.nan)
+        out[found >= 0] = number[found[found >= 0]]
+        return out
 
-    def category(self, feature: Feature, codes: np.ndarray) -> pa.Array:
-        """Codes written by a kernel as numbers, back to their texts."""
-        missing = np.isnan(codes) | (codes < 0)
-        index = np.where(missing, 0, codes).astype(np.int32)
-        values = pa.array(self.plan.categories[str(feature.property)], pa.string())
-        return values.take(pa.array(index, mask=missing))
+    def number_as_of(
+        self, source: str, name: str, code: np.ndarray, time: np.ndarray
+    ) -> np.ndarray:
+        return self.numbers_at(self.attribute_rows(source, name, code, time))
+
+    def texts(self, feature: Feature) -> pa.Array:
+        """What the codes of a category feature stand for."""
+        if feature.statistic == "attribute":
+            return self._text
+        return pa.array(self.plan.categories[str(feature.property)], pa.string())

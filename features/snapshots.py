@@ -11,6 +11,7 @@ from features.definitions import Feature
 from features.errors import EventLogError, NotEnoughHistory, SettingsError, few
 from features.events import EventLog, Level
 from features.labels import Conversions
+from features.lifespans import lifespans
 from features.matrix import Snapshots
 from features.spec import Spec
 
@@ -84,8 +85,8 @@ def eligible(
 
     if unknown := [name for name in spec.entered_by if name not in log.event_codes]:
         raise SettingsError(f"cohort.entered_by names {few(unknown)}: no such event in the log.")
-    first, last = _lifespans(log, level)
-    entered = _lifespans(log, level, spec.entered_by)[0] if spec.entered_by else first
+    first, last = lifespans(log, level)
+    entered = lifespans(log, level, spec.entered_by)[0] if spec.entered_by else first
     as_ofs = np.sort(np.asarray(as_ofs, np.int64))
     # Candidates: from an entity's first event to its last plus the activity window.
     begin = np.searchsorted(as_ofs, first, side="right")
@@ -130,30 +131,6 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
         )
     entity = np.array([code[str(name)] for name in ids], np.int32)
     return Snapshots.of(level, entity, as_of, log.ids(level))
-
-
-def _lifespans(
-    log: EventLog, level: Level, events: tuple[str, ...] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """First and last known_at per entity code of `events`, of any if empty; out of reach if none.
-
-    Returns
-    -------
-    two int64 arrays of shape (n_entities,)
-    """
-    codes = [log.event_codes[name] for name in events]
-    n = len(log.entities(level))
-    first = np.full(n, np.iinfo(np.int64).max // 2, np.int64)
-    last = np.full(n, np.iinfo(np.int64).min // 2, np.int64)
-    for shard in range(log.n_shards):
-        table = log.shard(shard, [level, "event", "at"])
-        entity, at = table[level].to_numpy(), table["at"].to_numpy()
-        wanted = entity >= 0
-        if codes:
-            wanted &= np.isin(table["event"].to_numpy(), codes)
-        np.minimum.at(first, entity[wanted], at[wanted])
-        np.maximum.at(last, entity[wanted], at[wanted])
-    return first, last
 
 
 def _activity(days: int) -> Feature:

@@ -1,87 +1,189 @@
 """All words about features, in one place: what a column means, and what its value says of a row."""
 
-from features.definitions import Feature, Scope, Source, Statistic
+from dataclasses import replace
 
-UNITS: dict[Statistic, str] = {
-    "count": "events",
-    "active_days": "days",
-    "members": "users",
-    "breadth": "event names",
-    "distinct": "values",
-    "trend": "-1 to 1",
-    "days_since_last": "days",
-    "days_since_first": "days",
-    "sessions": "sessions",
-    "session_minutes": "minutes",
-}
+from features.definitions import Feature, Scope, Statistic
 
 _MEANINGS: dict[Statistic, str] = {
     "count": "how often: {subject}{when}",
     "active_days": "days with {subject}{when}",
-    "members": "users with {subject}{when}",
+    "per_active_day": "{subject} per day that has any{when}",
+    "share": "{subject} as a share of {against}{when}",
     "breadth": "different events{when}",
-    "distinct": "different values of {property}{when}",
-    "trend": "{subject}{when} against the {days} days before: (this - before) / (this + before)",
+    "first_uses": "different events used for the first time{when}",
+    "top_event_share": "share of the most frequent event{when}",
     "days_since_last": "days since the latest {subject}",
     "days_since_first": "days since the first {subject}",
-    "sum": "sum of {property} over {subject}{when}",
-    "mean": "mean {property} of {subject}{when}",
-    "max": "largest {property} of {subject}{when}",
-    "last": "latest {property} of {subject}{when}",
+    "days_to_first": "days from the first event of any kind to the first {subject}",
+    "first_use_rank": "place of {subject} in the order of first uses, 1 for the first",
+    "first_period": "{subject} in the first {days} days since the first event of any kind",
+    "first_period_ratio": "{subject} in the first {days} days against the mean of those who began "
+    "earlier",
+    "trend": "{subject}{when} against the {days} days before: (this - before) / (this + before)",
+    "acceleration": "{subject}: how the last two changes from {days} days to {days} days differ, "
+    "(this - 2 x before + the one before that) / all three",
+    "slope": "{subject}: slope of the daily rate{when}",
+    "peak_ratio": "{subject}{when} against the most in any {days} days so far",
+    "streak": "consecutive days with {subject} up to now",
+    "longest_streak": "most consecutive days with {subject}{when}",
+    "weekdays": "different days of the week with {subject}{when}",
+    "business_share": "share of {subject} in business hours{when}",
+    "gap_days": "mean days from one day with {subject} to the next{when}",
+    "gap_variation": "how irregular those gaps between days with {subject} are{when}: standard "
+    "deviation / mean",
+    "burstiness": "burstiness of {subject}{when}: -1 like a clock, 0 at random, towards 1 in "
+    "bursts",
     "sessions": "sessions begun{when}; 30 minutes of rest begin a new one",
     "session_minutes": "minutes per session{when}",
+    "events_per_session": "events per session{when}",
+    "members": "users with {subject}{when}",
+    "new_members": "users with their first {subject}{when}",
+    "member_growth": "users with their first {subject}{when}, per user known before",
+    "active_member_share": "share of the users so far with {subject}{when}",
+    "member_share": "share of the users with {against} who have {subject}{when}",
+    "per_member": "{subject} per user who has any{when}",
+    "days_per_member": "days with {subject} per user who has any{when}",
+    "top_member_count": "{subject} of the busiest user{when}",
+    "top_member_share": "share of {subject} that the busiest user has{when}",
+    "member_gini": "how unevenly {subject} falls on users{when}: 0 evenly, towards 1 on one (Gini)",
+    "sum": "sum of {property} over {subject}{when}",
+    "mean": "mean {property} of {subject}{when}",
+    "std": "standard deviation of {property} of {subject}{when}",
+    "min": "smallest {property} of {subject}{when}",
+    "max": "largest {property} of {subject}{when}",
+    "value_trend": "sum of {property} over {subject}{when} against the {days} days before: "
+    "(this - before) / (this + before)",
+    "last": "latest {property} of {subject}{when}",
+    "first": "first {property} of {subject}{when}",
+    "distinct": "different values of {property}{when}",
+    "top_share": "share of the most frequent {property}{when}",
+    "limit_share": "{usage} as a share of its limit, {limit}{when}",
     "attribute": "{property} of the {source}, the latest known",
+    "sql": "{subject}{when}",
 }
 
 # {n} is the value, {s} the plural ending it asks for.
 _FACTS: dict[Statistic, str] = {
     "count": "{subject}: {n} time{s}{when}",
     "active_days": "{subject}: on {n} day{s}{when}",
-    "members": "{subject}: by {n} user{s}{when}",
+    "per_active_day": "{subject}: {n} time{s} a day when active{when}",
+    "share": "{subject}: {percent} of {against}{when}",
     "breadth": "{n} different event{s}{when}",
-    "distinct": "{n} different value{s} of {property}{when}",
+    "first_uses": "{n} event{s} used for the first time{when}",
+    "top_event_share": "most frequent event: {percent} of all{when}",
     "days_since_last": "latest {subject}: {n} day{s} ago",
     "days_since_first": "first {subject}: {n} day{s} ago",
-    "sum": "{property} of {subject}: {n} in all{when}",
-    "mean": "{property} of {subject}: {n} on average{when}",
-    "max": "{property} of {subject}: {n} at most{when}",
-    "last": "{property}: {n}, the latest",
+    "days_to_first": "first {subject}: {n} day{s} after the start",
+    "first_use_rank": "{subject}: number {n} in the order of first uses",
+    "first_period": "{subject}: {n} time{s} in the first {days} days",
+    "first_period_ratio": "{subject} in the first {days} days: {n} times the usual",
+    "acceleration": "{subject}: change of the {days}-day trend {n}",
+    "slope": "{subject}: daily rate changes by {n} a day{when}",
+    "peak_ratio": "{subject}: {percent} of its highest {days} days",
+    "streak": "{subject}: {n} day{s} in a row up to now",
+    "longest_streak": "{subject}: at most {n} day{s} in a row{when}",
+    "weekdays": "{subject}: on {n} day{s} of the week{when}",
+    "business_share": "{subject}: {percent} in business hours{when}",
+    "gap_days": "{subject}: every {n} day{s} on average{when}",
+    "gap_variation": "{subject}: irregularity {n} of the days between{when}",
+    "burstiness": "{subject}: burstiness {n}{when}",
     "sessions": "{n} session{s}{when}",
     "session_minutes": "{n} minute{s} per session{when}",
+    "events_per_session": "{n} event{s} per session{when}",
+    "members": "{subject}: by {n} user{s}{when}",
+    "new_members": "{subject}: {n} new user{s}{when}",
+    "member_growth": "{subject}: {percent} more users{when}",
+    "active_member_share": "{subject}: {percent} of all users so far{when}",
+    "member_share": "{subject}: {percent} of the users with {against}{when}",
+    "per_member": "{subject}: {n} time{s} per user{when}",
+    "days_per_member": "{subject}: on {n} day{s} per user{when}",
+    "top_member_count": "{subject}: {n} time{s} by the busiest user{when}",
+    "top_member_share": "{subject}: {percent} by the busiest user{when}",
+    "member_gini": "{subject}: unevenness {n} over the users{when}",
+    "sum": "{property} of {subject}: {n} in all{when}",
+    "mean": "{property} of {subject}: {n} on average{when}",
+    "std": "{property} of {subject}: varies by {n}{when}",
+    "min": "{property} of {subject}: {n} at least{when}",
+    "max": "{property} of {subject}: {n} at most{when}",
+    "last": "{property}: {n}, the latest",
+    "first": "{property}: {n}, the first",
+    "distinct": "{n} different value{s} of {property}{when}",
+    "top_share": "most frequent {property}: {percent}{when}",
+    "limit_share": "{usage}: {percent} of the limit{when}",
     "attribute": "{property}: {n}",
+    "sql": "{subject}: {n}{when}",
 }
 # When every event counts, the subject goes without saying.
 _FACTS_OF_ALL: dict[Statistic, str] = {
     "count": "{n} event{s}{when}",
     "active_days": "active on {n} day{s}{when}",
     "members": "{n} active member{s}{when}",
+    "new_members": "{n} new member{s}{when}",
     "days_since_last": "last active {n} day{s} ago",
     "days_since_first": "first seen {n} day{s} ago",
+    "streak": "active {n} day{s} in a row up to now",
+    "longest_streak": "active at most {n} day{s} in a row{when}",
+    "weekdays": "active on {n} day{s} of the week{when}",
+    "gap_days": "active every {n} day{s} on average{when}",
 }
 _UNKNOWN: dict[Statistic, str] = {
     "days_since_last": "{subject}: never",
     "days_since_first": "{subject}: never",
+    "days_to_first": "{subject}: never",
+    "first_use_rank": "{subject}: never used",
     "session_minutes": "no session{when}",
+    "events_per_session": "no session{when}",
+    "share": "nothing of {against}{when}",
 }
+# In these sentences all events together are "events", not "any event".
+_PLURAL = {
+    *("per_active_day", "share", "first_period", "first_period_ratio", "trend", "acceleration"),
+    *("slope", "peak_ratio", "business_share", "burstiness", "per_member", "days_per_member"),
+    *("top_member_count", "top_member_share", "member_gini", "longest_streak", "streak"),
+}
+_TRENDS = ("trend", "value_trend")
 
 
-def meaning(
-    statistic: Statistic,
-    subject: str,
-    days: int | None,
-    property: str | None,
-    scope: Scope,
-    source: Source,
-) -> str:
+def meaning(feature: Feature) -> str:
     """One sentence for the catalogue.
 
-    >>> meaning("count", "report created", 7, None, "entity", "event")
+    >>> meaning(Feature("x", "value", "count", ("report_created",), None, 7, "entity", "number",
+    ...                 "", "", subject="report created"))
     'how often: report created in the last 7 days'
     """
-    text = _MEANINGS[statistic].format(
-        subject=subject, when=_when(days), days=days, property=property, source=source
-    )
-    return _owned(text, scope)
+    spoken = _words(feature)
+    if not feature.events and feature.statistic in _PLURAL:
+        spoken["subject"] = "events"
+    text = _MEANINGS[feature.statistic].format(**spoken)
+    return _owned(text + _conditions(feature), feature.scope)
+
+
+def _words(feature: Feature) -> dict[str, str | int | None]:
+    """What the texts may speak of, beside the value."""
+    against = ", ".join(feature.against or ()) or "all events"
+    return {
+        "subject": feature.subject or "any event",
+        "when": _when(feature.days),
+        "days": feature.days,
+        "property": feature.property,
+        "source": feature.source,
+        "against": against,
+        "usage": feature.property or "members",
+        "limit": feature.limit.name if feature.limit else "",
+    }
+
+
+def _conditions(feature: Feature) -> str:
+    """The conditions as words: where plan is pro or team, and seats is at least 5."""
+    told = []
+    for one in feature.where:
+        if one.one_of:
+            told.append(f"{one.property} is {' or '.join(one.one_of)}")
+        if one.at_least is not None:
+            told.append(f"{one.property} is at least {show(one.at_least)}")
+        if one.at_most is not None:
+            told.append(f"{one.property} is at most {show(one.at_most)}")
+    return f", where {' and '.join(told)}" if told else ""
 
 
 def tell(feature: Feature, value: float | str | None) -> str:
@@ -96,7 +198,7 @@ def tell(feature: Feature, value: float | str | None) -> str:
     >>> tell(of("trend", 7), 0.5), tell(of("days_since_last"), None)
     ('report created: 3 times as often as in the 7 days before', 'report created: never')
     """
-    if feature.statistic == "trend":
+    if feature.statistic in _TRENDS:
         return _owned(_trend(feature, value), feature.scope)
     shown = show(value)
     recent = feature.statistic == "days_since_last" and isinstance(value, float) and value < 1
@@ -107,14 +209,10 @@ def tell(feature: Feature, value: float | str | None) -> str:
     text = of_all.get(feature.statistic, _FACTS[feature.statistic])
     if value is None:
         text = _UNKNOWN.get(feature.statistic, "{property}: unknown" if feature.property else text)
-    text = text.format(
-        subject=feature.subject,
-        n=shown,
-        s="" if shown in ("1", "less than 1") else "s",
-        when=_when(feature.days),
-        property=feature.property,
-    )
-    return _owned(text, feature.scope)
+    percent = f"{value:.0%}" if isinstance(value, float) else shown
+    plural = "" if shown in ("1", "less than 1") else "s"
+    text = text.format(n=shown, s=plural, percent=percent, **_words(feature))
+    return _owned(text + _conditions(feature), feature.scope)
 
 
 def show(value: float | str | None) -> str:
@@ -131,6 +229,7 @@ def show(value: float | str | None) -> str:
 
 
 def _trend(feature: Feature, value: float | str | None) -> str:
+    feature = replace(feature, subject=_of_what(feature))
     before = f"in the {feature.days} days before"
     if value is None or isinstance(value, str):
         return f"{feature.subject}: not in the last {feature.days} days, nor {before}"
@@ -139,6 +238,12 @@ def _trend(feature: Feature, value: float | str | None) -> str:
     if value <= -1:
         return f"{feature.subject}: not in the last {feature.days} days, but {before}"
     return f"{feature.subject}: {show((1 + value) / (1 - value))} times as often as {before}"
+
+
+def _of_what(feature: Feature) -> str:
+    if feature.statistic == "value_trend":
+        return f"{feature.property} of {feature.subject}"
+    return feature.subject
 
 
 def _when(days: int | None) -> str:

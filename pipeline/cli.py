@@ -119,6 +119,36 @@ def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, mo
 
 
 @main.command()
+@settings_option
+@json_option
+@click.option("--search", help="Only features whose name or meaning holds these words.")
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the catalogue of both levels to this file instead.",
+)
+def features(path: Path | None, as_json: bool, search: str | None, markdown: Path | None) -> None:
+    """List the features: what each column means, its window, unit and dimension."""
+    run = _run(path, as_json)
+
+    from pipeline import catalogue
+    from pipeline.printing import print_features
+    from pipeline.tables import write_atomically
+    from pipeline.train import import_events
+
+    log = import_events(run, _say(True))
+    if markdown is not None:
+        text = catalogue.markdown(run, log)
+        write_atomically(markdown, lambda target: target.write_text(text, encoding="utf-8"))
+        click.echo(f"Wrote {markdown}")
+        return
+    listing = catalogue.list_features(run, log, search)
+    _finish(as_json, listing.as_dict(), lambda: print_features(listing))
+    if not listing.features:
+        raise click.exceptions.Exit(NOTHING_TO_DO)
+
+
+@main.command()
 @click.option("--accounts", default=6000, show_default=True, help="How many accounts sign up.")
 @click.option("--days", default=365, show_default=True, help="How many days the world runs.")
 @click.option("--seed", default=7, show_default=True, help="Another seed is another company.")

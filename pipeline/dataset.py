@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow.compute as pc
 
-from features.catalogue import build_catalogue, unknown_events
+from features.catalogue import build_catalogue
+from features.catalogue_checks import unknown_events
 from features.clock import to_us
 from features.definitions import Feature
 from features.engine import build_features
@@ -83,7 +84,12 @@ def compute(
     """`build_features` with the run's threads and a progress bar."""
     with Progress(title) as progress:
         return build_features(
-            log, snapshots, features, threads=settings.compute.threads, progress=progress.update
+            log,
+            snapshots,
+            features,
+            threads=settings.compute.threads,
+            memory_mb=settings.compute.memory_mb,
+            progress=progress.update,
         )
 
 

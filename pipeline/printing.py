@@ -6,6 +6,7 @@ from typing import Any
 
 from features.clock import to_text
 from models.evaluation import similarity_verdict
+from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
 from pipeline.train import Training
@@ -124,6 +125,28 @@ def print_explanation(result: Explanation) -> None:
         f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
+
+
+def print_features(listing: Listing) -> None:
+    """The catalogue, one line per feature, and what was left out of it."""
+    table = _table("feature", "dimension", "window", "unit", "meaning")
+    for feature in listing.features:
+        table.add_row(
+            feature.name, feature.dimension, window(feature), feature.unit, feature.meaning
+        )
+    counts = ", ".join(f"{n} {name}" for name, n in by_dimension(listing.features).items() if n)
+    found = f"{len(listing.features)} of {listing.n_all} features of {listing.level}s"
+    lines = [f"{found}: {counts}" if counts else f"{found}; search for fewer or other words"]
+    if listing.choice.by_coverage:
+        lines.append(
+            f"No event catalogue in the settings: the {len(listing.choice.by_coverage)} events "
+            f"that most {listing.level}s did have features of their own. Name yours in "
+            "features.events."
+        )
+    lines += [f"left out: {what} ({why})" for what, why in listing.choice.left_out[:10]]
+    if (more := len(listing.choice.left_out) - 10) > 0:
+        lines.append(f"... and {more} more, see --json")
+    _print(table, "\n".join(lines))
 
 
 def _table(*names: str) -> Any:

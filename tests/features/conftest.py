@@ -4,7 +4,8 @@ import pytest
 
 from features.catalogue import build_catalogue
 from pipeline.importer.frame import import_frame
-from tests.features.worlds import DATA, SPEC, adversarial_events, grid, oracle
+from tests.features.oracle import oracle
+from tests.features.worlds import DATA, SPEC, adversarial_events, grid
 
 
 @pytest.fixture(scope="session", params=["account", "user"])

@@ -1,13 +1,16 @@
 """From settings to feature definitions: names, words, and what is refused."""
 
 import re
+from typing import get_args
 
 import pytest
 
-from features.catalogue import build_catalogue, unknown_events
+from features.catalogue import build_catalogue
+from features.catalogue_checks import unknown_events
 from features.catalogue_spec import FeatureSpec
-from features.definitions import from_json, to_json
+from features.definitions import Statistic, from_json, to_json
 from features.errors import SettingsError
+from features.statistics import STATISTICS
 from pipeline.predict import load_champion
 from pipeline.settings import parse
 from tests.features.worlds import SPEC
@@ -117,3 +120,13 @@ def test_a_slip_of_the_pen_in_an_event_is_refused_and_an_event_that_never_came_i
     assert unknown_events(spec("report made", "goal reached"), log) == ["goal reached"]
     with pytest.raises(SettingsError, match=r"'reprt made'.*Did you mean 'report made'"):
         unknown_events(spec("reprt made"), log)
+
+
+def test_the_test_catalogues_ask_for_every_statistic(catalogue):
+    """So that brute force judges each of them; attributes and SQL have tests of their own."""
+    asked = {feature.statistic for feature in catalogue}
+    assert set(STATISTICS) - asked == {"sql"}
+
+
+def test_every_statistic_of_the_glossary_is_computed():
+    assert set(get_args(Statistic)) == {*STATISTICS, "attribute"}

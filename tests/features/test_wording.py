@@ -5,11 +5,14 @@ from typing import get_args
 
 import pytest
 
-from features.definitions import Feature, Statistic
-from features.wording import show, tell
+from features.definitions import Feature, Limit, Statistic
+from features.statistics import STATISTICS
+from features.wording import meaning, show, tell
 
-WITH_PROPERTY = {"sum", "mean", "max", "last", "distinct", "attribute"}
-WITHOUT_WINDOW = {"days_since_last", "days_since_first", "attribute", "last"}
+WITH_PROPERTY = {"attribute"} | {name for name, one in STATISTICS.items() if one.over != "nothing"}
+WITHOUT_WINDOW = {"attribute", "last", "first"} | {
+    name for name, one in STATISTICS.items() if one.window == "none"
+}
 
 
 def feature(statistic: str, *, scope: str = "entity", events=("report_made",)) -> Feature:
@@ -25,6 +28,7 @@ def feature(statistic: str, *, scope: str = "entity", events=("report_made",)) -
         unit="",
         meaning="",
         subject="report made" if events else "any event",
+        limit=Limit("account", "seats") if statistic == "limit_share" else None,
     )
 
 
@@ -35,6 +39,14 @@ def test_every_statistic_tells_every_value_in_clean_words(statistic, value):
         text = tell(feature(statistic, events=events), value)
         assert text == text.strip() != ""
         assert not re.search(r"[{}]|\bNone\b|\bnan\b|  ", text), text
+
+
+@pytest.mark.parametrize("statistic", get_args(Statistic))
+def test_every_statistic_means_something(statistic):
+    for events in (("report_made",), ()):
+        text = meaning(feature(statistic, events=events))
+        assert not re.search(r"[{}]|\bNone\b|  ", text), text
+        assert len(text) > 5
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,18 @@
-"""A small adversarial log, its whole catalogue, and a brute-force oracle in SQL."""
+"""A small adversarial log and a catalogue that asks for every statistic there is."""
 
-from pathlib import Path
+from typing import get_args
 
-import duckdb
 import numpy as np
 import pandas as pd
 
-from features.catalogue_spec import FeatureSpec
+from features.catalogue_spec import EventStatistic, FeatureSpec, NumberStatistic
 from features.clock import DAY_US, to_us
-from features.definitions import Feature
 from features.matrix import Snapshots
 
 START = to_us("2024-02-20")  # spans a leap day
 EVENTS = ["login", "invite", "report made", "limit"]
 DATA = {
-    "properties": {"rows": "number", "plan": "category"},
+    "properties": {"rows": "number", "quota": "number", "plan": "category"},
     "tables": [],
 }
 SPEC = FeatureSpec.model_validate(
@@ -27,17 +25,49 @@ SPEC = FeatureSpec.model_validate(
             "value": ("report made", "limit"),
         },
         "groups": {"any of two": {"dimension": "upgrade", "events": ("limit", "invite")}},
-        "event_statistics": (
-            "count",
-            "active_days",
-            "members",
-            "trend",
-            "days_since_last",
-            "days_since_first",
-        ),
+        "detail_days": (14, 28),
+        "first_days": 10,
+        "business_hours": {"timezone": "Europe/Berlin", "begin": 8, "end": 18},
+        "event_statistics": get_args(EventStatistic),
         "properties": {
-            "rows": {"dimension": "value", "events": ("report made", "limit")},
+            "rows": {
+                "dimension": "value",
+                "events": ("report made", "limit"),
+                "statistics": get_args(NumberStatistic),
+            },
             "plan": {"dimension": "upgrade"},
+        },
+        "limits": {
+            "seats": {"limit": 6.0},
+            "row limit": {"usage": "rows", "limit": "quota"},
+        },
+        "custom": {
+            "reports on pro": {
+                "dimension": "value",
+                "statistic": "count",
+                "events": ("report made", "login"),
+                "where": {"plan": {"one_of": ("pro", "never seen")}},
+                "days": 14,
+            },
+            "users with big reports": {
+                "dimension": "value",
+                "statistic": "active_days",
+                "where": {"rows": {"at_least": 0.0, "at_most": 1e6}, "plan": {"one_of": ("free",)}},
+            },
+            "mean rows on free": {
+                "dimension": "value",
+                "statistic": "mean",
+                "property": "rows",
+                "where": {"plan": {"one_of": ("free",)}},
+                "days": 28,
+            },
+            "limits per invite": {
+                "dimension": "upgrade",
+                "statistic": "share",
+                "events": ("limit",),
+                "against": ("invite", "limit"),
+                "days": 28,
+            },
         },
     }
 )
@@ -60,6 +90,7 @@ def adversarial_events(seed: int, n: int = 1500) -> pd.DataFrame:
             "time": at.astype("datetime64[us]"),
             "known_at": (at + late).astype("datetime64[us]"),
             "rows": np.where(rng.random(n) < 0.3, np.nan, rng.normal(0, 1e6, n).round(3)),
+            "quota": rng.choice([np.nan, 0.0, 1e6, 2e6], n),
             "plan": rng.choice(["free", "pro", None], n),
         }
     ).dropna(subset=["user_id", "account_id"], how="all")
@@ -73,80 +104,3 @@ def grid(log, level, every_days: int = 5) -> Snapshots:
     return Snapshots.of(
         level, np.repeat(np.arange(n), len(times)), np.tile(times, n), log.ids(level)
     )
-
-
-def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
-    """The feature by a join of every snapshot with every event: slow, and another language."""
-    con = duckdb.connect()
-    folder = Path(log.root).as_posix()
-    con.register("snap", pd.DataFrame({"e": snapshots.entity, "as_of": snapshots.as_of}))
-    columns = (
-        '"at" as ts, occurred_at, account, "user" as usr, event, '
-        '"property.rows" as rows_, "property.plan" as plan_'
-    )
-    con.execute(
-        f'create view ev as select {columns}, row_number() over (order by "at", occurred_at, '
-        'account, "user", event, rows_, plan_) as seq '
-        f"from read_parquet('{folder}/shard-*.parquet')"
-    )
-    names = {name: code for code, name in enumerate(sorted(EVENTS))}
-    wanted = ",".join(str(names[name]) for name in feature.events)
-    only = f"and ev.event in ({wanted})" if feature.events else ""
-    own = f"ev.{'usr' if snapshots.level == 'user' else 'account'} = snap.e"
-    if feature.scope == "account":
-        own = (
-            "ev.account = (select arg_max(b.account, b.seq) from ev b where b.usr = snap.e "
-            "and b.account >= 0 and b.ts < snap.as_of)"
-        )
-    past = f"from snap left join ev on {own} and ev.ts < snap.as_of {only}"
-    w = None if feature.days is None else feature.days * DAY_US
-    inside = "true" if w is None else f"ev.ts >= snap.as_of - {w}"
-    value = {"rows": "rows_", "plan": "plan_"}.get(feature.property or "", "null")
-    has = "not isnan(rows_)" if value == "rows_" else "plan_ >= 0"
-    start = (
-        "select distinct snap.e, snap.as_of, ev.seq, ev.ts, ev.ts - lag(ev.ts) over "
-        f"(partition by snap.e, snap.as_of, usr order by ev.seq) as gap {past}"
-    )
-    within = inside.replace("ev.", "").replace("snap.", "")
-    sessions = (
-        f"count(*) filter (ts is not null and {within} and (gap is null or gap > 1800000000))"
-    )
-    spent = f"coalesce(sum(gap) filter ({within} and gap <= 1800000000), 0) / 60e6"
-    expression = {
-        "count": f"count(ev.ts) filter ({inside})",
-        "active_days": f"count(distinct ev.ts // {DAY_US}) filter ({inside})",
-        "members": f"count(distinct usr) filter (usr >= 0 and {inside})",
-        "breadth": f"count(distinct ev.event) filter ({inside})",
-        "distinct": f"count(distinct plan_) filter (plan_ >= 0 and {inside})",
-        "days_since_last": f"(max(as_of) - max(ev.ts)) / {DAY_US}",
-        "days_since_first": f"(max(as_of) - min(ev.ts)) / {DAY_US}",
-        "sum": f"coalesce(fsum({value}) filter ({has} and {inside}), 0)",
-        "mean": f"avg({value}) filter ({has} and {inside})",
-        "max": f"max({value}) filter ({has} and {inside})",
-        "last": f"arg_max({value}, seq) filter ({has} and {inside})",
-        "sessions": sessions,
-        "session_minutes": f"case when {sessions} > 0 then {spent} / {sessions} end",
-    }
-    if feature.statistic == "trend":
-        this, both = (
-            f"count(ev.ts) filter (ev.ts >= as_of - {w})",
-            (f"count(ev.ts) filter (ev.ts >= as_of - {2 * w})"),
-        )
-        expression["trend"] = (
-            f"case when {both} > 0 then ({this} - ({both} - {this})) / {both}::double end"
-        )
-    source = f"from ({start})" if feature.statistic in ("sessions", "session_minutes") else past
-    select = expression[feature.statistic]
-    owner = "" if feature.statistic in ("sessions", "session_minutes") else "snap."
-    keys = f"{owner}e, {owner}as_of"
-    rows = con.execute(f"select {select} as v {source} group by {keys} order by {keys}")
-    rows = rows.fetchnumpy()["v"]
-    values = np.ma.filled(np.ma.asarray(rows, dtype=np.float64), np.nan)
-    if feature.scope == "account":
-        # A user who is in no account yet: nothing is known of it, not even that it is idle.
-        homeless = con.execute(
-            "select count(ts) = 0 as none from snap left join ev on usr = e and account >= 0 "
-            "and ts < as_of group by e, as_of order by e, as_of"
-        ).fetchnumpy()["none"]
-        values[homeless] = np.nan
-    return values

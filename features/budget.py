@@ -1,0 +1,67 @@
+"""How the work is cut so that it stays within a memory limit."""
+
+import logging
+from dataclasses import dataclass
+
+from features.events import EventLog
+
+logger = logging.getLogger(__name__)
+
+_PER_EVENT = 200
+"""Bytes at work per event of a shard: its columns, two sorts, links and running sums."""
+_PER_ROW = 150
+"""Bytes at work per snapshot of a shard: the ends of its windows and a few columns."""
+_BASE_MB = 300
+"""The program with its libraries."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many shards are computed at the same time, and whether the matrix goes to disk."""
+
+    threads: int
+    spill: bool
+
+
+def within(
+    log: EventLog,
+    rows: dict[int, int],
+    n_features: int,
+    threads: int,
+    memory_mb: int | None,
+) -> Budget:
+    """The fastest way to compute `n_features` columns within a limit.
+
+    Parameters
+    ----------
+    rows
+        Snapshots per shard.
+    memory_mb
+        Limit in megabytes for the whole process; None for no limit.
+    """
+    if memory_mb is None or not rows:
+        return Budget(threads, False)
+    limit = (memory_mb - _BASE_MB) * 1e6
+    events = [shard["n_events"] for shard in log.manifest["shards"]]
+    work = max(events[shard] * _PER_EVENT + n * _PER_ROW for shard, n in rows.items())
+    matrix = 4.0 * n_features * sum(rows.values())
+    if matrix + work <= limit:
+        return Budget(_fitting(limit - matrix, work, threads), False)
+    part = work + 4 * n_features * max(rows.values())
+    if part > limit:
+        logger.warning(
+            "The largest shard holds %s events and needs about %.0f MB, more than the limit of "
+            "%d MB; raise compute.memory_mb if this fails",
+            f"{max(events):,}",
+            part / 1e6 + _BASE_MB,
+            memory_mb,
+        )
+    return Budget(_fitting(limit, part, threads), True)
+
+
+def _fitting(room: float, work: float, threads: int) -> int:
+    """
+    >>> _fitting(10, 4, 8), _fitting(1, 4, 8), _fitting(99, 4, 8)
+    (2, 1, 8)
+    """
+    return int(max(1, min(threads, room // max(work, 1))))

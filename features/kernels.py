@@ -1,0 +1,212 @@
+"""The compiled loops: each walks an entity's events and its snapshots once, forward.
+
+Every kernel sees the same shape. Events of a selection are sorted by (entity, at); those of entity
+``e`` are ``[start[e], start[e + 1])``. Snapshots are sorted by (entity, as_of); those of ``e`` are
+``[row_start[e], row_start[e + 1])``. ``hi[row]`` is the entity's first event with ``at >= as_of``
+and ``lo[row]`` its first with ``at >= as_of - window``: the window is ``[lo, hi)``, half-open, and
+an event exactly at as_of is the future. Pointers only move forward, so the cost is events + rows
+per window, whatever the number of snapshots.
+"""
+
+import numpy as np
+from numba import njit
+
+_JIT = {"nogil": True, "cache": True}
+
+
+@njit(**_JIT)
+def locate(
+    at: np.ndarray, start: np.ndarray, row_start: np.ndarray, as_of: np.ndarray, span: int
+) -> np.ndarray:
+    """Per row the entity's first event with ``at >= as_of - span``: int32, shape (n_rows,)."""
+    found = np.empty(len(as_of), np.int32)
+    for e in range(len(row_start) - 1):
+        i, stop = start[e], start[e + 1]
+        for row in range(row_start[e], row_start[e + 1]):
+            edge = as_of[row] - span
+            while i < stop and at[i] < edge:
+                i += 1
+            found[row] = i
+    return found
+
+
+@njit(**_JIT)
+def latest_before(
+    at: np.ndarray, left: np.ndarray, right: np.ndarray, time: np.ndarray
+) -> np.ndarray:
+    """Position of the latest entry in ``[left, right)`` with at < time, per row in any order.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+        -1 where there is none.
+    """
+    found = np.full(len(time), -1, np.int64)
+    for row in range(len(time)):
+        low, high = left[row], right[row]
+        while low < high:
+            middle = (low + high) // 2
+            if at[middle] < time[row]:
+                low = middle + 1
+            else:
+                high = middle
+        if low > left[row]:
+            found[row] = low - 1
+    return found
+
+
+@njit(**_JIT)
+def scatter(values: np.ndarray, place: np.ndarray, target: np.ndarray) -> None:
+    """``target[place] = values`` for one column, converting the type on the way."""
+    for row in range(len(place)):
+        target[place[row]] = values[row]
+
+
+@njit(**_JIT)
+def scatter_one(value: float, place: np.ndarray, target: np.ndarray) -> None:
+    """``target[place] = value`` for one column."""
+    for row in range(len(place)):
+        target[place[row]] = value
+
+
+@njit(**_JIT)
+def days_before(
+    as_of: np.ndarray, at: np.ndarray, place: np.ndarray, known: np.ndarray, unit: int
+) -> np.ndarray:
+    """``(as_of - at[place]) / unit`` where known, else NaN: float64, shape (n_rows,)."""
+    out = np.full(len(as_of), np.nan)
+    for row in range(len(as_of)):
+        if known[row]:
+            out[row] = (as_of[row] - at[place[row]]) / unit
+    return out
+
+
+@njit(**_JIT)
+def link(keys: np.ndarray, start: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
+    """Position of the previous and next event of the same key and entity.
+
+    Returns
+    -------
+    before, after
+        int32, shape (n_events,); -1 and n_events where there is none. An event without key (-1)
+        gets n_events and -1, so that no window ever counts it.
+    """
+    n = len(keys)
+    before = np.empty(n, np.int32)
+    after = np.empty(n, np.int32)
+    latest = np.full(n_keys, -1, np.int32)
+    for e in range(len(start) - 1):
+        for i in range(start[e], start[e + 1]):
+            key = keys[i]
+            if key < 0:
+                before[i] = n
+                after[i] = -1
+                continue
+            seen = latest[key]
+            before[i] = -1
+            after[i] = n
+            if seen >= start[e]:
+                before[i] = seen
+                after[seen] = i
+            latest[key] = i
+    return before, after
+
+
+@njit(**_JIT)
+def distinct(
+    before: np.ndarray, after: np.ndarray, row_start: np.ndarray, hi: np.ndarray, lo: np.ndarray
+) -> np.ndarray:
+    """Exact distinct keys of every window, from the links: int32, shape (n_rows,).
+
+    No hash sets, no sketches: an entering event adds 1 if the key's previous event lies before the
+    window, a leaving one subtracts 1 if the key's next event lies at or after its end.
+    """
+    out = np.empty(len(hi), np.int32)
+    for e in range(len(row_start) - 1):
+        n, from_lo, from_hi = 0, -1, -1
+        for row in range(row_start[e], row_start[e + 1]):
+            to_lo, to_hi = lo[row], hi[row]
+            if to_lo >= from_hi:
+                # Nothing is shared with the window before.
+                n = 0
+                for i in range(to_lo, to_hi):
+                    n += before[i] < to_lo
+            else:
+                for i in range(from_hi, to_hi):
+                    n += before[i] < from_lo
+                for i in range(from_lo, to_lo):
+                    n -= after[i] >= to_hi
+            out[row] = n
+            from_lo, from_hi = to_lo, to_hi
+    return out
+
+
+@njit(**_JIT)
+def running_sum(value: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of an entity's values up to and including each event, as two float64; NaN adds nothing.
+
+    An unevaluated pair (TwoSum, Knuth 1969, The Art of Computer Programming vol. 2, 4.2.2): the
+    difference of two of them is right to the last bits and depends on the entity's past alone, not
+    on which snapshots were asked for.
+    """
+    total = np.empty(len(value))
+    rest = np.empty(len(value))
+    for e in range(len(start) - 1):
+        high, low = 0.0, 0.0
+        for i in range(start[e], start[e + 1]):
+            if value[i] == value[i]:
+                new = high + value[i]
+                part = new - high
+                low += (high - (new - part)) + (value[i] - part)
+                high = new
+            total[i] = high
+            rest[i] = low
+    return total, rest
+
+
+@njit(**_JIT)
+def window_sum(
+    total: np.ndarray, rest: np.ndarray, first: np.ndarray, hi: np.ndarray, lo: np.ndarray
+) -> np.ndarray:
+    """Sums over ``[lo, hi)`` from `running_sum`: float64, shape (n_rows,); 0 for an empty window.
+
+    ``first[row]`` is the entity's first event.
+    """
+    out = np.zeros(len(hi))
+    for row in range(len(hi)):
+        if hi[row] > lo[row]:
+            high, low = total[hi[row] - 1], rest[hi[row] - 1]
+            if lo[row] > first[row]:
+                high -= total[lo[row] - 1]
+                low -= rest[lo[row] - 1]
+            out[row] = high + low
+    return out
+
+
+@njit(**_JIT)
+def window_max(
+    value: np.ndarray, row_start: np.ndarray, hi: np.ndarray, lo: np.ndarray, longest: int
+) -> np.ndarray:
+    """Maximum over ``[lo, hi)``, NaN left out: float64, shape (n_rows,); NaN if there is none.
+
+    A queue of candidates with decreasing values; `longest` events of one entity at most.
+    """
+    out = np.full(len(hi), np.nan)
+    queue = np.empty(longest, np.int32)
+    for e in range(len(row_start) - 1):
+        head, tail, seen = 0, 0, -1
+        for row in range(row_start[e], row_start[e + 1]):
+            if lo[row] > seen:
+                head, tail, seen = 0, 0, lo[row]
+            for i in range(seen, hi[row]):
+                if value[i] == value[i]:
+                    while tail > head and value[queue[tail - 1]] <= value[i]:
+                        tail -= 1
+                    queue[tail] = i
+                    tail += 1
+            seen = max(seen, hi[row])
+            while head < tail and queue[head] < lo[row]:
+                head += 1
+            if head < tail:
+                out[row] = value[queue[head]]
+    return out

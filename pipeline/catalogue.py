@@ -1,0 +1,122 @@
+"""The `features` verb: which columns a run has, what they mean, and what was left out."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from features.catalogue import catalogue_and_choice
+from features.choice import Choice
+from features.definitions import DIMENSIONS, Feature, Statistic
+from features.events import EventLog, Level
+from features.statistics import STATISTICS
+from pipeline.settings import Run, Settings
+
+_DOC = """\
+# Features
+
+Made by `python -m pipeline features --markdown docs/features.md`; don't edit. It lists what the
+demo company's settings ask for; your own list is `python -m pipeline features`, and
+`--search TEXT` looks through names and meanings.
+
+Every window is `[as_of - days, as_of)` on the time at which an event was known; `life` reaches
+back to the first event. Counts are 0 where there is nothing, shares and times are unknown.
+Features in front of which stands `account_` are those of a user's account.
+
+## Statistics
+
+| statistic | unit | window | reads |
+|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The features of a run, filtered by a search, and the choices behind them."""
+
+    level: Level
+    features: tuple[Feature, ...]
+    n_all: int
+    choice: Choice
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "entity": self.level,
+            "n_features": self.n_all,
+            "features": [asdict(feature) for feature in self.features],
+            "left_out": [{"what": what, "why": why} for what, why in self.choice.left_out],
+        }
+
+
+def list_features(run: Run, log: EventLog, search: str | None = None) -> Listing:
+    """The catalogue of a run; with `search`, the features whose words hold every word of it.
+
+    Raises
+    ------
+    SettingsError
+        When the settings ask for what the log does not have.
+    """
+    settings = run.settings
+    features, choice = _catalogue(settings, log, settings.entity)
+    words = (search or "").lower().split()
+    found = tuple(f for f in features if all(word in _text(f) for word in words))
+    return Listing(settings.entity, found, len(features), choice)
+
+
+def _catalogue(
+    settings: Settings, log: EventLog, level: Level
+) -> tuple[tuple[Feature, ...], Choice]:
+    return catalogue_and_choice(settings.features, log, level, settings.conversion.events)
+
+
+def _text(feature: Feature) -> str:
+    parts = (feature.name, feature.dimension, feature.statistic, feature.unit, feature.meaning)
+    return " ".join(parts).lower()
+
+
+def window(feature: Feature) -> str:
+    """The look-back in words a table has room for."""
+    if feature.days is not None:
+        return f"{feature.days} d"
+    windowless = feature.statistic == "attribute" or STATISTICS[feature.statistic].window == "none"
+    return "" if windowless else "life"
+
+
+def markdown(run: Run, log: EventLog) -> str:
+    """``docs/features.md``: every statistic, and the run's features at both levels."""
+    parts = [_DOC, *_statistics()]
+    levels: tuple[Level, ...] = ("account", "user")
+    for level in levels:
+        features, _ = _catalogue(run.settings, log, level)
+        parts.append(f"\n## {len(features)} features of {level}s\n")
+        for dimension in DIMENSIONS:
+            mine = [feature for feature in features if feature.dimension == dimension]
+            parts.append(f"\n### {level}: {dimension} ({len(mine)})\n\n")
+            parts.append("| feature | window | unit | dtype | meaning |\n|---|---|---|---|---|\n")
+            parts += [
+                f"| `{f.name}` | {window(f)} | {f.unit} | {f.dtype} | {_cell(f.meaning)} |\n"
+                for f in mine
+            ]
+    return "".join(parts)
+
+
+def _statistics() -> Iterable[str]:
+    reads = {"nothing": "", "number": "a number", "category": "a category", "either": "a property"}
+    windows = {"any": "any", "bounded": "days", "none": ""}
+    for name in get_args(Statistic):
+        one = STATISTICS.get(name)
+        if one is None:
+            yield f"| `{name}` | as given |  | an attribute |\n"
+            continue
+        over = "users" if one.of_members else reads[one.over]
+        yield f"| `{name}` | {one.unit or 'as given'} | {windows[one.window]} | {over} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def by_dimension(features: Iterable[Feature]) -> dict[str, int]:
+    """How many features speak for each dimension, in their order."""
+    counts = Counter(feature.dimension for feature in features)
+    return {dimension: counts[dimension] for dimension in DIMENSIONS}

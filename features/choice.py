@@ -57,7 +57,7 @@ def choose(spec: FeatureSpec, log: EventLog, level: Level, conversion: frozenset
     ]
     properties = spec.properties
     if properties is None:
-        carried = sorted(log.properties, key=lambda item: (-getattr(item, "n_events", 0), item.name))
+        carried = sorted(log.properties, key=lambda item: (-item.n_events, item.name))
         properties = {
             item.name: PropertySpec(dimension="value") for item in carried[: spec.max_properties]
         }
@@ -73,4 +73,4 @@ def choose(spec: FeatureSpec, log: EventLog, level: Level, conversion: frozenset
 
 
 def _coverage(event: EventName, level: Level) -> int:
-    return getattr(event, f"n_{level}s", event.n_events)
+    return event.n_accounts if level == "account" else event.n_users

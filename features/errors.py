@@ -1,4 +1,4 @@
-"""The four errors a user can cause: what is wrong, how many, where, what to do."""
+"""The errors a user can cause: what is wrong, how many, where, what to do."""
 
 from collections.abc import Iterable
 
@@ -21,6 +21,10 @@ class SchemaMismatch(PQLError):
 
 class NotEnoughHistory(PQLError):
     """There is too little data for what was asked."""
+
+
+class FeatureLeak(PQLError):
+    """A feature changes with what could not be known yet."""
 
 
 def few(names: Iterable[object], most: int = 5) -> str:

@@ -16,26 +16,35 @@ if TYPE_CHECKING:
 Level = Literal["account", "user"]
 ValueType = Literal["number", "category"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PROPERTY_PREFIX = "property."
 
 
 @dataclass(frozen=True)
 class EventName:
-    """One distinct event name; its position in `EventLog.event_names` is its code."""
+    """One distinct event name; its position in `EventLog.event_names` is its code.
+
+    `n_users` and `n_accounts` are how many different ones did it.
+    """
 
     name: str
     n_events: int
     first_at: int
     last_at: int
+    n_users: int
+    n_accounts: int
 
 
 @dataclass(frozen=True)
 class Property:
-    """An event property extracted at import; its column in a shard is ``property.<name>``."""
+    """An event property extracted at import; its column in a shard is ``property.<name>``.
+
+    `n_events` is how many events carry a value.
+    """
 
     name: str
     type: ValueType
+    n_events: int
 
 
 @dataclass(frozen=True)

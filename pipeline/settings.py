@@ -203,7 +203,9 @@ def _lines(errors: list, data: Any, source: str) -> list[str]:
             keys = _keys_only(item, data)
             # A value that fits no member of a union is one mistake, not one per member.
             told.setdefault(tuple(keys), _explain(item, keys, data, source))
-    return list(told.values())
+    # Nor is a block the wrong word because of what is wrong inside it.
+    inner = {keys[:n] for keys in told for n in range(len(keys))}
+    return [line for keys, line in told.items() if keys not in inner]
 
 
 def _explain(item: Any, keys: list, data: Any, source: str) -> str:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     import duckdb
 
 _LOCK = ".lock"
+_NO_ROOM = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "failed to offload",
+    "max_temp_directory_size",
+)
+"""What DuckDB's errors say when a file can't grow."""
 
 
 def quote_name(name: str) -> str:
@@ -44,7 +52,10 @@ def quote_list(texts: Iterable[str]) -> str:
 
 
 def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConnection":
-    """A DuckDB database inside `folder` that spills there and never reaches for the network.
+    """A DuckDB database in memory that spills into `folder` and never reaches for the network.
+
+    In memory, because tables in a database file are compressed as they are written, which costs
+    more than everything else that an import does with them.
 
     Parameters
     ----------
@@ -54,7 +65,7 @@ def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConne
     import duckdb
 
     connection = duckdb.connect(
-        str(folder / "work.duckdb"),
+        ":memory:",
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
@@ -125,6 +136,55 @@ def new_folder(target: Path) -> Iterator[Path]:
     finally:
         lock.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether something could not be written for want of room."""
+    return any(words in str(error) for words in _NO_ROOM)
+
+
+def why_stopped(error: Exception, folder: Path) -> str:
+    """One sentence on an error of DuckDB's, whose files lie in `folder`."""
+    if is_full(error):
+        return (
+            f"the disk of {str(folder)!r} is full; free some space there, or put paths.store on a "
+            "larger disk."
+        )
+    reason = str(error).strip().splitlines()[0]
+    if reason.startswith("Out of Memory"):
+        return f"{reason}; raise compute.memory_mb or lower compute.threads."
+    return reason
+
+
+@contextmanager
+def shared_use(lock: Path) -> Iterator[Callable[[], bool]]:
+    """Hold a lock that many may hold; yields a function that says whether nobody else does now.
+
+    From a true answer on nobody else gets it until the end.
+
+    Raises
+    ------
+    EventLogError
+        When the folder can't be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a")
+    except OSError as error:
+        raise EventLogError(
+            f"Can't write into {str(lock.parent)!r}: {error.strerror or error}."
+        ) from error
+    with file as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+
+        def alone() -> bool:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            return True
+
+        yield alone
 
 
 def _remove_abandoned(parent: Path) -> None:

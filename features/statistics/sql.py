@@ -42,8 +42,8 @@ def check_sql(feature: Feature, log: EventLog) -> None:
             {
                 "row": pa.array([], pa.int64()),
                 "event": pa.array([], pa.string()),
-                "user": pa.array([], pa.int32()),
-                "at": pa.array([], pa.timestamp("us")),
+                "member": pa.array([], pa.int32()),
+                "known_at": pa.array([], pa.timestamp("us")),
                 "as_of": pa.array([], pa.timestamp("us")),
                 **columns,
             }
@@ -57,11 +57,11 @@ def check_sql(feature: Feature, log: EventLog) -> None:
 def _check_form(connection: "duckdb.DuckDBPyConnection", feature: Feature) -> None:
     text = connection.execute("select json_serialize_sql(?)", [f"select {feature.sql}"]).fetchall()
     tree = json.loads(text[0][0])
-    if tree.get("error"):
+    if tree.get("error_type") == "parser":
         raise SettingsError(
             f"Feature {feature.name!r}: the sql can't be read: {tree.get('error_message')}."
         )
-    statements = tree["statements"]
+    statements = tree.get("statements", ())
     node = statements[0]["node"] if len(statements) == 1 else {}
     plain = (
         node.get("type") == "SELECT_NODE"
@@ -141,8 +141,8 @@ def _sql(s: Selection, f: Feature) -> np.ndarray:
         "entity": np.repeat(np.arange(len(s.start) - 1), np.diff(s.start)),
         "seq": np.arange(len(s)),
         "event": pa.array(names, pa.string()).take(pa.array(s.values("event"))),
-        "user": pa.array(s.values("user"), mask=s.values("user") < 0),
-        "at": pa.array(s.at, pa.timestamp("us")),
+        "member": pa.array(s.values("user"), mask=s.values("user") < 0),
+        "known_at": pa.array(s.at, pa.timestamp("us")),
     }
     for item in shard.plan.properties.values():
         columns[item.name] = _property(s, item.name, item.type)
@@ -152,7 +152,9 @@ def _sql(s: Selection, f: Feature) -> np.ndarray:
     try:
         connection.register("event_table", pa.table(columns))
         connection.register("row_table", pa.table(rows))
-        nothing = "select * exclude (entity, seq), 0 as row, at as as_of from event_table limit 0"
+        nothing = (
+            "select * exclude (entity, seq), 0 as row, known_at as as_of from event_table limit 0"
+        )
         empty = _run(connection, f, f"select ({f.sql}\n)::double as v from ({nothing})")["v"]
         found = _run(
             connection,

@@ -1,18 +1,18 @@
 """What is known about accounts and users, with its history: from events and from tables."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.clock import ALWAYS_US
 from features.events import Attribute
 from pipeline.importer.identity import KEPT
+from pipeline.importer.load import dictionary
 from pipeline.sources import times
 from pipeline.sources.files import find_files
 from pipeline.sources.quarantine import keep_rejects
 from pipeline.sources.rows import Rows, open_rows
 from pipeline.sources.spec import DataSpec, Table
-from pipeline.storage import quote_text, value_of
+from pipeline.storage import quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -39,8 +39,8 @@ def read_tables(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, base: P
     A row holds from its `time` on, or always in a static table. Returns the number of rows read.
     """
     connection.execute("""
-        create table facts (attribute integer, id varchar, known_at bigint, once boolean,
-                            text varchar);
+        create table facts (attribute integer, of varchar, id varchar, known_at bigint,
+                            once boolean, text varchar);
         create table table_ids (of varchar, id varchar);
         create table table_members ("user" varchar, account varchar, known_at bigint);
         create table emails ("user" varchar, known_at bigint, email varchar);
@@ -87,7 +87,8 @@ def _read_table(
             select id, account, known_at from table_rows where account is not null""")
     for i, name in enumerate(table.columns):
         connection.execute(
-            f"insert into facts select {first + i}, id, known_at, false, v{i} from table_rows"
+            f"insert into facts select {first + i}, {quote_text(table.of)}, id, known_at, false, "
+            f"v{i} from table_rows"
         )
         if table.of == "user" and name == "email":
             connection.execute(f"insert into emails select id, known_at, v{i} from table_rows")
@@ -98,6 +99,32 @@ def _outside(table: Table) -> str:
     if table.time is None:
         return "false"
     return f"known_at not between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1}"
+
+
+def code_facts(connection: "duckdb.DuckDBPyConnection", attributes: list[Attribute]) -> None:
+    """Turn the ids and texts of ``facts`` from tables into codes.
+
+    Adds the tables ``attribute<i>`` (code, text) that events have no part in.
+    """
+    tabled = {
+        attribute for (attribute,) in rows_of(connection, "select distinct attribute from facts")
+    }
+    for i in sorted(tabled):
+        dictionary(
+            connection, f"attribute{i}", [f"select distinct text from facts where attribute = {i}"]
+        )
+    coded = [
+        f"""select attribute, t.code as id, known_at, once, d.code as value
+            from told join {attributes[i].of}_texts t on id = t.text
+            join attribute{i} d on told.text = d.text where attribute = {i}"""
+        for i in sorted(tabled)
+    ]
+    connection.execute("alter table facts rename to told")
+    connection.execute("""
+        create table facts (attribute integer, id integer, known_at bigint, once boolean,
+                            value integer)""")
+    for query in coded:
+        connection.execute(f"insert into facts {query}")
 
 
 def take_from_events(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> None:
@@ -111,8 +138,8 @@ def take_from_events(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) ->
                 where {column} is not null and {entity} is not null and {KEPT}""")
     connection.execute("""
         insert into emails
-        select "user", told_at, email from attributed
-        where email is not null and "user" is not null""")
+        select "user", min(told_at), text from attributed join addresses on email = code
+        where "user" is not null group by "user", text""")
 
 
 def write_history(
@@ -123,45 +150,76 @@ def write_history(
     A value set once counts only where nothing came before it. Of several values known at the same
     microsecond the last in text order holds, whatever the order of rows.
     """
-    numbers = _codes(i for i, one in enumerate(attributes) if one.type == "number")
-    users = _codes(i for i, one in enumerate(attributes) if one.of == "user")
-    connection.execute(f"""
-        create table valued as
-        select attribute, known_at, once, coalesce(u.code, a.code) as code,
-               case when attribute in ({numbers}) then number_of(text) end as number,
-               case when attribute not in ({numbers}) then nullif(trim(text), '') end as text,
-               attribute in ({numbers}) and nullif(trim(text), '') is not null as is_number
-        from facts
-        left join users u on attribute in ({users}) and facts.id = u.id
-        left join accounts a on attribute not in ({users}) and facts.id = a.id
-        where coalesce(u.code, a.code) is not null""")
+    _rank_values(connection, attributes)
     unreadable = value_of(
-        connection, "select count(*) from valued where is_number and number is null"
+        connection,
+        "select count(*) from valued where place is null and is_number",
     )
+    # Most entities have one value of an attribute, told again and again: its first time is all.
+    connection.execute("""
+        create table spans as
+        select attribute, code, min(known_at) as known_at, min(place) as least, max(place) as most
+        from valued where place is not null group by attribute, code""")
     connection.execute(f"""
         copy (
-            with present as (select * from valued where number is not null or text is not null),
-            ranked as (
-                select *, row_number() over (
-                    partition by attribute, code order by known_at, once, number, text) as nth
-                from present),
+            with several as (
+                select valued.* from valued semi join (from spans where least < most) s
+                using (attribute, code) where place is not null),
+            first_told as (
+                select attribute, code, min(row(known_at, once, place)) as first
+                from several group by all),
             single as (
-                select attribute, code, known_at, max(number) as number, max(text) as text
-                from ranked where not once or nth = 1 group by all),
+                select attribute, code, known_at, max(place) as place
+                from several join first_told using (attribute, code)
+                where not once or row(known_at, once, place) = first group by all),
             changes as (
-                select *, lag(number) over history as number_before,
-                       lag(text) over history as text_before,
-                       row_number() over history as nth
-                from single window history as (partition by attribute, code order by known_at))
+                select *, lag(place) over (partition by attribute, code order by known_at) as before
+                from single),
+            history as (
+                select attribute, code, known_at, place from changes
+                where place is distinct from before
+                union all
+                select attribute, code, known_at, least from spans where least = most)
             select attribute::integer as attribute, code::integer as code, known_at as "at",
                    coalesce(number, 'nan'::double) as number, text
-            from changes
-            where nth = 1 or number is distinct from number_before
-                  or text is distinct from text_before
+            from history join places using (attribute, place)
             order by attribute, code, "at")
         to {quote_text(str(target))} (format parquet, compression zstd)""")
-    return unreadable
+    return int(unreadable)
 
 
-def _codes(codes: Iterable[int]) -> str:
-    return ", ".join(map(str, codes)) or "-1"
+def _rank_values(connection: "duckdb.DuckDBPyConnection", attributes: list[Attribute]) -> None:
+    """Tables ``places``, every value of every attribute, and ``valued``, ``facts`` with them.
+
+    Values keep their order; 5 and 5.0 are one number.
+    """
+    connection.execute("""
+        create table places (attribute integer, number double, text varchar, place bigint)""")
+    connection.execute("""
+        create table valued (attribute integer, code integer, known_at bigint, once boolean,
+                             place bigint, is_number boolean)""")
+    known = {name for (name,) in rows_of(connection, "select table_name from duckdb_tables()")}
+    for i, attribute in enumerate(attributes):
+        if f"attribute{i}" not in known:
+            continue
+        is_number = attribute.type == "number"
+        number, text = (
+            ("number_of(text)", "null::varchar")
+            if is_number
+            else ("null::double", "nullif(trim(text), '')")
+        )
+        connection.execute(f"""
+            create or replace table ranked as
+            select *, case when number is not null or text is not null
+                           then dense_rank() over (order by number, text) end as place
+            from (select code as value, {number} as number, {text} as text,
+                         {is_number} and nullif(trim(text), '') is not null as is_number
+                  from attribute{i})""")
+        connection.execute(f"""
+            insert into valued
+            select {i}, e.code, known_at, once, place, is_number
+            from facts join ranked using (value) join {attribute.of}s e on facts.id = e.key
+            where attribute = {i}""")
+        connection.execute(f"""
+            insert into places
+            select distinct {i}, number, text, place from ranked where place is not null""")

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from features.clock import ALWAYS_US
+from pipeline.importer.reading import EXCLUDED_ENTITY
 from pipeline.sources.freemail import FREE_MAIL
 from pipeline.sources.spec import Exclude
-from pipeline.storage import quote_list
+from pipeline.storage import quote_list, quote_text, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -22,9 +23,9 @@ def find_domains(connection: "duckdb.DuckDBPyConnection") -> None:
     connection.execute(f"""
         create table user_domains as
         with told as (
-            select "user", domain_of("user") as domain, {ALWAYS_US} as known_at from (
-                select distinct "user" from attributed where "user" is not null
-                union select id from table_ids where of = 'user')
+            select code as "user", domain_of(text) as domain, {ALWAYS_US} as known_at
+            from user_texts where code in (
+                select "user" from attributed union select id from table_ids where of = 'user')
             union all
             select "user", domain_of(email), known_at from emails)
         select "user", arg_min(domain, (known_at, domain)) as domain, min(known_at) as domain_at
@@ -41,53 +42,61 @@ def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
     users = quote_list(str(user) for user in spec.users)
     accounts = quote_list(str(account) for account in spec.accounts)
     connection.execute(f"""
-        create table excluded as
-        select 'user' as of, unnest({users}::varchar[]) as id
-        union select 'account', unnest({accounts}::varchar[])
-        union select 'user', "user" from attributed
-              where list_contains({domains}, domain_of("user"))
-        union select 'user', id from table_ids
-              where of = 'user' and list_contains({domains}, domain_of(id))
-        union select 'user', "user" from emails
-              where list_contains({domains}, domain_of(email))""")
-    connection.execute("""
-        create table excluded_users as select id from excluded where of = 'user';
-        create table excluded_accounts as select id from excluded where of = 'account';
-        update attributed set left_out = 'excluded user or account'
+        create table excluded_users as
+        select code as id from user_texts
+        where list_contains({users}, text)
+              or list_contains({domains}, domain_of(text)) and code in (
+                  select "user" from attributed union select id from table_ids where of = 'user')
+        union select "user" from emails where list_contains({domains}, domain_of(email));
+        create table excluded_accounts as
+        select code as id from account_texts where list_contains({accounts}, text)""")
+    if not value_of(
+        connection,
+        "select (select count(*) from excluded_users) + count(*) from excluded_accounts",
+    ):
+        return
+    connection.execute(f"""
+        update attributed set left_out = {quote_text(EXCLUDED_ENTITY)}
         where left_out is null and ("user" in (from excluded_users)
                                     or account in (from excluded_accounts));
-        delete from table_ids where (of, id) in (select of, id from excluded);
+        delete from table_ids where of = 'user' and id in (from excluded_users)
+                                 or of = 'account' and id in (from excluded_accounts);
         delete from table_members where "user" in (from excluded_users)
                                         or account in (from excluded_accounts)""")
 
 
 def number_entities(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Tables ``users`` (code, id, account code, domain, domain_at) and ``accounts`` (code, id).
+    """Tables ``users`` (code, key, id, account code, domain, domain_at) and ``accounts``
+    (code, key, id); `key` is the code among all the ids of the input.
 
     Codes are dense and follow the order of the ids as text, whatever the order of the events.
     """
     connection.execute("""
         create table accounts as
-        select (row_number() over (order by id) - 1)::integer as code, id
-        from (select account as id from attributed where left_out is null and account is not null
+        select (row_number() over (order by key) - 1)::integer as code, key, text as id
+        from (select account as key from attributed
+              where left_out is null and account is not null
               union select id from table_ids where of = 'account'
-              union select account from table_members)""")
+              union select account from table_members)
+        join account_texts t on key = t.code""")
     connection.execute("""
         create table users as
-        with ids as (
-            select "user" as id from attributed where left_out is null and "user" is not null
+        with keys as (
+            select "user" as key from attributed where left_out is null and "user" is not null
             union select id from table_ids where of = 'user'),
         by_events as (
-            select "user" as id, arg_max(account, (known_at, occurred_at, account)) as account
-            from attributed where left_out is null and account is not null group by "user"),
+            select "user" as key, arg_max(account, (known_at, occurred_at, account)) as account
+            from attributed
+            where left_out is null and account is not null and "user" is not null group by "user"),
         by_tables as (
-            select "user" as id, arg_max(account, (known_at, account)) as account
+            select "user" as key, arg_max(account, (known_at, account)) as account
             from table_members group by "user")
-        select (row_number() over (order by id) - 1)::integer as code, id,
+        select (row_number() over (order by key) - 1)::integer as code, key, x.text as id,
                coalesce(a.code, -1)::integer as account, domain, domain_at
-        from ids left join by_events e using (id) left join by_tables t using (id)
-        left join accounts a on a.id = coalesce(e.account, t.account)
-        left join user_domains d on d."user" = ids.id""")
+        from keys left join by_events e using (key) left join by_tables t using (key)
+        left join accounts a on a.key = coalesce(e.account, t.account)
+        left join user_domains d on d."user" = key
+        join user_texts x on key = x.code""")
 
 
 def name_account_domains(connection: "duckdb.DuckDBPyConnection") -> None:

@@ -7,41 +7,19 @@ the event's own known_at moves forward to it, so no snapshot sees what only the 
 from typing import TYPE_CHECKING
 
 from features.events import Level
+from pipeline.importer.reading import DROPPED, HISTORY, NEVER_IDENTIFIED
 from pipeline.sources.spec import DataSpec, GenericSource
-from pipeline.sources.stage import DROPPED, carried_columns
 from pipeline.storage import quote_text, value_of
 
 if TYPE_CHECKING:
     import duckdb
 
-KEPT = f"coalesce(left_out, {quote_text(DROPPED)}) = {quote_text(DROPPED)}"
+KEPT = f"(left_out is null or left_out = {quote_text(DROPPED)})"
 """SQL condition: the row is an event or still says something about identity and attributes."""
 
+_NO_LINK = "null::struct(made_at bigint, person integer, known_at bigint, alias boolean)"
 _LONGEST_CHAIN = 10
 """Aliases of aliases that are followed."""
-
-
-def remove_duplicates(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> int:
-    """Keep one staged row per (source, event_id): the one known first.
-
-    Rows known at the same time are told apart by content, never by place, so that neither the
-    order of rows nor the split into files changes the log. Rows without event_id are all kept.
-    Returns the number of rows removed.
-    """
-    content = ["known_at", "occurred_at", "visitor", "account", "event", "link_from"]
-    connection.execute(f"""
-        create temp table extra as
-        with repeated as (
-            select source, event_id from staged where event_id is not null
-            group by all having count(*) > 1)
-        select row from (
-            select s.rowid as row, row_number() over (
-                partition by source, event_id
-                order by {", ".join(content + carried_columns(spec))}) as nth
-            from staged s semi join repeated using (source, event_id))
-        where nth > 1""")
-    connection.execute("delete from staged where rowid in (select row from extra)")
-    return value_of(connection, "select count(*) from extra")
 
 
 def find_links(connection: "duckdb.DuckDBPyConnection", level: Level) -> int:
@@ -84,17 +62,22 @@ def _linked(table: str, key: str, time: str) -> str:
     """SQL: rows of `table` with ``link``: the last link of `key` up to `time`, else the first.
 
     The last before: what was known then. So a later link never takes events from an earlier one.
-    ``before_link`` is true where only a later link tells the person. The few links of an id come
-    as one sorted list: the rows stream through a hash join and nothing is sorted.
+    ``before_link`` is true where only a later link tells the person. The links of an id come with
+    it: the rows stream through a hash join and nothing is sorted.
     """
+    # Most ids have one link; lists are searched only for the others.
     return f"""
-        select * exclude (id, id_links, past), coalesce(past, id_links[1]) as link,
-               past is null and id_links is not null as before_link
-        from (select *, list_filter(id_links, lambda one: one.made_at <= {time})[-1] as past
+        select * exclude (id, first_link, more, past), coalesce(past, first_link) as link,
+               past is null and first_link is not null as before_link
+        from (select *, case
+                  when more is not null
+                  then list_filter(more, lambda one: one.made_at <= {time})[-1]
+                  when first_link.made_at <= {time} then first_link end as past
               from {table} left join (
-                  select visitor as id, list(
-                      struct_pack(made_at, person, known_at, alias) order by made_at) as id_links
-                  from links group by visitor) on {key} = id)"""
+                  select id, links[1] as first_link, case when len(links) > 1 then links end as more
+                  from (select visitor as id, list(
+                            struct_pack(made_at, person, known_at, alias) order by made_at) as links
+                        from links group by visitor)) on {key} = id)"""
 
 
 def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: Level) -> None:
@@ -116,9 +99,13 @@ def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: 
     dropping = f"source in ({', '.join(drops)})" if drops else "false"
     alone = "account is null" if level == "account" else "false"
     at_once = "before_link" if level == "account" else "false"
+    # Where nothing is linked the rows need no second copy.
+    linked, kind = f"select *, {_NO_LINK} as link, false as before_link from staged", "view"
+    if value_of(connection, "select count(*) from links"):
+        linked, kind = _linked("staged", "visitor", "known_at"), "table"
     connection.execute(f"""
-        create table people as
-        select source, event, occurred_at, account, late, before_occurred, unknown,
+        create {kind} people as
+        select event, occurred_at, account, late, before_occurred, unknown,
                case when renamed then visitor
                     when (unknown or nameless) and account is not null then null
                     else coalesce(person, link.person, visitor) end as "user",
@@ -126,15 +113,16 @@ def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: 
                     else greatest(known_at, coalesce(link.known_at, known_at)) end as known_at,
                link is not null and not renamed and not nameless as linked,
                case when left_out is not null then left_out
-                    when {dropping} and before_link and not renamed then 'anonymous history'
+                    when {dropping} and before_link and not renamed
+                    then {quote_text(HISTORY)}::why
                     when unknown and ({alone} or {dropping} and account is null)
-                    then 'anonymous visitor never identified' end as left_out,
-               {", ".join(carried_columns(spec))}
+                    then {quote_text(NEVER_IDENTIFIED)}::why end as left_out,
+               columns('^(email|bad_numbers|[pao][0-9]+)$')
         from (select *, anonymous and link is null as unknown,
                      {at_once} and link.alias and not anonymous as renamed,
                      {at_once} and (anonymous or not link.alias) and account is not null
                      as nameless
-              from ({_linked("staged", "visitor", "known_at")}))""")
+              from ({linked}))""")
 
 
 def find_memberships(connection: "duckdb.DuckDBPyConnection") -> None:
@@ -170,21 +158,32 @@ def attribute_accounts(connection: "duckdb.DuckDBPyConnection", level: Level) ->
     became known; at user level none, for the user's own history is known at once. ``told_at`` is
     the known_at before that: what a row says about its user does not wait for an account.
     """
-    first = "changes[1]" if level == "account" else "null"
+    first = "first_change" if level == "account" else "null"
     connection.execute(f"""
         create table attributed as
-        select * exclude (of_user, changes, member) replace (
+        select * exclude (of_user, first_change, more, member) replace (
                    coalesce(account, member.account) as account,
                    case when account is null
                         then greatest(known_at, coalesce(member.known_at, known_at))
                         else known_at end as known_at),
                known_at as told_at
         from (
-            select *, coalesce(
-                list_filter(changes, lambda change: change.known_at <= people.known_at)[-1],
+            select *, coalesce(case
+                when more is not null
+                then list_filter(more, lambda change: change.known_at <= people.known_at)[-1]
+                when first_change.known_at <= people.known_at then first_change end,
                 {first}) as member
             from people left join (
-                select "user" as of_user,
-                       list(struct_pack(account, known_at) order by known_at) as changes
-                from memberships group by "user") on "user" = of_user
+                select of_user, changes[1] as first_change,
+                       case when len(changes) > 1 then changes end as more
+                from (select "user" as of_user,
+                             list(struct_pack(account, known_at) order by known_at) as changes
+                      from memberships group by "user")) on "user" = of_user
             where {KEPT})""")
+
+
+def forget_people(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Free the rows that only the steps so far needed."""
+    is_view = value_of(connection, "select count(*) from duckdb_views() where view_name = 'people'")
+    connection.execute(f"drop {'view' if is_view else 'table'} people")
+    connection.execute("drop table staged")

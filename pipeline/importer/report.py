@@ -1,10 +1,13 @@
 """What the import did, in numbers and in sentences."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from features.errors import EventLogError, few
 from features.events import Level
+from pipeline.importer.contents import Contents
 from pipeline.importer.identity import KEPT
+from pipeline.importer.parts import Staged
 from pipeline.storage import rows_of
 
 if TYPE_CHECKING:
@@ -45,6 +48,24 @@ def refuse_empty(counts: dict[str, Any]) -> None:
             f"No event is left of {counts['rows']:,} rows ({_listed(counts['left_out']) or 'none'} "
             "left out). Check `until`, `exclude`, `where` and `drop_events`."
         )
+
+
+def told_of_copies(contents: Iterable[Contents]) -> list[str]:
+    """Files that count once because another has the same content."""
+    copies = [copy for one in contents for copy in one.copies]
+    if not copies:
+        return []
+    pairs = few(f"{copy.name} = {original.name}" for copy, original in copies)
+    return [f"counted once: {_many(len(copies), 'file')} with the content of another ({pairs})"]
+
+
+def told_of_files(staged: Iterable[Staged], n_gone: int) -> list[str]:
+    """What an import did not have to read again; nothing when every file is new."""
+    new = sum(one.n_new for one in staged)
+    reused = sum(len(one.parts) for one in staged) - new
+    if not reused and not n_gone:
+        return []
+    return [f"files: {new:,} new, {reused:,} read before, {n_gone:,} gone"]
 
 
 def told_of_rows(counts: dict[str, Any]) -> list[str]:

@@ -1,15 +1,14 @@
 """Codes, shards, files: the attributed events written as `features.events` reads them."""
 
-import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from features.clock import DAY_US
-from features.events import PROPERTY_PREFIX, Level
-from pipeline.sources.spec import DataSpec
+from features.events import PROPERTY_PREFIX, Level, ValueType
 from pipeline.storage import quote_name, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -19,6 +18,14 @@ _USUAL_SHARE = 0.01
 EVENTS_PER_SHARD = 2_000_000
 MOST_SHARDS = 512
 
+_CODED = [
+    "case when t.account is null then u.shard else a.shard end as shard",
+    "coalesce(a.code, -1)::integer as account",
+    'coalesce(u.code, -1)::integer as "user"',
+    "e.code as event",
+    't.known_at as "at"',
+    "t.occurred_at",
+]
 _KEYS = ["account", '"user"', "event", '"at"', "occurred_at"]
 
 
@@ -31,63 +38,58 @@ def n_shards_for(n_events: int, events_per_shard: int) -> int:
     return min(max(-(-n_events // events_per_shard), 1), MOST_SHARDS)
 
 
-def code_events(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> None:
-    """Tables ``coded`` (events as numbers), ``event_names``, ``members`` and one of each category.
+def code_events(
+    connection: "duckdb.DuckDBPyConnection", properties: Mapping[str, ValueType]
+) -> None:
+    """Tables ``event_names``, ``members`` and ``values<i>`` of each category, with final codes.
 
     Codes follow the order of the texts, so they do not depend on the order of the rows.
     """
-    connection.execute("""
-        create table event_names as
-        select (row_number() over (order by event) - 1)::integer as code, event as name,
-               count(*) as n_events, min(known_at) as first_at, max(known_at) as last_at
-        from attributed where left_out is null group by event""")
-    values, joins = [], []
-    for i, kind in enumerate(spec.properties.values()):
-        if kind == "number":
-            values.append(f"coalesce(p{i}, 'nan'::double) as p{i}")
-            continue
-        connection.execute(f"""
-            create table category{i} as
-            select (row_number() over (order by value) - 1)::integer as code, value
-            from (select distinct p{i} as value from attributed
-                  where left_out is null and p{i} is not null)""")
-        values.append(f"coalesce(c{i}.code, -1)::integer as p{i}")
-        joins.append(f"left join category{i} c{i} on t.p{i} = c{i}.value")
     connection.execute(f"""
-        create table coded as
-        select {
-        ", ".join(
-            [
-                "coalesce(a.code, -1)::integer as account",
-                'coalesce(u.code, -1)::integer as "user"',
-                "e.code as event",
-                't.known_at as "at"',
-                "t.occurred_at",
-                *values,
-            ]
-        )
-    }
-        from attributed t join event_names e on t.event = e.name
-        left join accounts a on t.account = a.id left join users u on t."user" = u.id
-        {" ".join(joins)}
-        where t.left_out is null""")
+        create table event_names as
+        select (row_number() over (order by key) - 1)::integer as code, key, text as name,
+               n_events, first_at, last_at,
+               coalesce(n_users, 0) as n_users, coalesce(n_accounts, 0) as n_accounts
+        from (select event as key, count(*) as n_events, min(known_at) as first_at,
+                     max(known_at) as last_at
+              from attributed where left_out is null group by event)
+        left join ({_distinct_of('"user"')}) using (key)
+        left join ({_distinct_of("account")}) using (key)
+        join event_texts t on key = t.code""")
+    for i, kind in enumerate(properties.values()):
+        if kind == "category":
+            connection.execute(f"""
+                create table values{i} as
+                select (row_number() over (order by key) - 1)::integer as code, key, text as value
+                from (select distinct p{i} as key from attributed
+                      where left_out is null and p{i} is not null)
+                join category{i} c on key = c.code""")
     connection.execute("""
         create table members as
-        select account, "user", min(known_at) as known_at from (
-            select account, "user", "at" as known_at from coded where account >= 0 and "user" >= 0
-            union all
-            select a.code, u.code, t.known_at from table_members t
-            join accounts a on t.account = a.id join users u on t."user" = u.id)
+        select a.code as account, u.code as "user", min(known_at) as known_at
+        from (select account, "user", min(known_at) as known_at from attributed
+              where left_out is null group by account, "user"
+              union all select account, "user", known_at from table_members) t
+        join accounts a on t.account = a.key join users u on t."user" = u.key
         group by all""")
 
 
-def empty_properties(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> list[str]:
-    """Declared properties that no event has: most likely a misspelt name."""
-    if not spec.properties:
-        return []
-    counted = ", ".join(f"count(p{i})" for i in range(len(spec.properties)))
+def _distinct_of(entity: str) -> str:
+    return f"""
+        select event as key, count(*) as n_{entity.strip('"')}s
+        from (select distinct event, {entity} from attributed
+              where left_out is null and {entity} is not null) group by event"""
+
+
+def count_values(
+    connection: "duckdb.DuckDBPyConnection", properties: Mapping[str, ValueType]
+) -> dict[str, int]:
+    """How many events carry each property."""
+    if not properties:
+        return {}
+    counted = ", ".join(f"count(p{i})" for i in range(len(properties)))
     present = rows_of(connection, f"select {counted} from attributed where left_out is null")[0]
-    return [name for name, n in zip(spec.properties, present, strict=True) if n == 0]
+    return dict(zip(properties, present, strict=True))
 
 
 def assign_shards(
@@ -100,7 +102,8 @@ def assign_shards(
     """
     import pyarrow as pa
 
-    n = n_shards_for(value_of(connection, "select count(*) from coded"), events_per_shard)
+    n_events = value_of(connection, "select count(*) from attributed where left_out is null")
+    n = n_shards_for(n_events, events_per_shard)
     member_of = _column(connection, "select account from users order by code")
     n_accounts = value_of(connection, "select count(*) from accounts")
     if level == "account":
@@ -114,9 +117,11 @@ def assign_shards(
         connection.register("units", table)
         connection.execute(f"""
             create table {of}_shards as
-            select code, case when present is null then -1 else unit % {n} end::integer as shard
-            from units
-            left join (select distinct "{of}" as present from coded) on code = present""")
+            select code, key, case when present is null then -1 else unit % {n} end::integer
+                   as shard
+            from units join {of}s using (code)
+            left join (select distinct "{of}" as present from attributed where left_out is null)
+            on key = present""")
         connection.unregister("units")
     return n
 
@@ -142,21 +147,31 @@ def _column(connection: "duckdb.DuckDBPyConnection", query: str) -> np.ndarray:
 
 
 def write_shards(
-    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, n_shards: int, folder: Path
+    connection: "duckdb.DuckDBPyConnection",
+    properties: Mapping[str, ValueType],
+    n_shards: int,
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """Write ``shard-*.parquet``; returns file name and number of events of each."""
-    properties = [f"p{i}" for i in range(len(spec.properties))]
-    order = ["shard", '"at"', "occurred_at", "account", '"user"', "event", *properties]
+    columns, joins = [], []
+    for i, (name, kind) in enumerate(properties.items()):
+        if kind == "number":
+            columns.append(f"coalesce(p{i}, 'nan'::double)")
+        else:
+            columns.append(f"coalesce(v{i}.code, -1)::integer")
+            joins.append(f"left join values{i} v{i} on p{i} = v{i}.key")
+        columns[-1] += f" as {quote_name(PROPERTY_PREFIX + name)}"
+    named = [quote_name(PROPERTY_PREFIX + name) for name in properties]
+    order = ", ".join(["shard", '"at"', "occurred_at", "account", '"user"', "event", *named])
     connection.execute(f"""
         create table sorted as
-        select coded.*, case when account >= 0 then a.shard else u.shard end as shard
-        from coded left join account_shards a on account = a.code
-        left join user_shards u on "user" = u.code
-        order by {", ".join(order)}""")
-    named = [
-        f"{column} as {quote_name(PROPERTY_PREFIX + name)}"
-        for column, name in zip(properties, spec.properties, strict=True)
-    ]
+        from (select {", ".join(_CODED + columns)}
+        from attributed t join event_names e on t.event = e.key
+        left join account_shards a on t.account = a.key
+        left join user_shards u on t."user" = u.key {" ".join(joins)}
+        where left_out is null) order by {order}""")
+    connection.execute("drop table attributed")
+    counted = dict(rows_of(connection, "select shard, count(*) from sorted group by shard"))
     shards = []
     for shard in range(n_shards):
         file = f"shard-{shard:05d}.parquet"
@@ -164,70 +179,56 @@ def write_shards(
         connection.execute(f"""
             copy (select {", ".join(_KEYS + named)} from sorted where shard = {shard})
             to {quote_text(str(folder / file))} (format parquet, compression zstd)""")
-        n = value_of(connection, f"select count(*) from sorted where shard = {shard}")
-        shards.append({"file": file, "n_events": n})
+        shards.append({"file": file, "n_events": counted.get(shard, 0)})
     return shards
 
 
-def find_end(connection: "duckdb.DuckDBPyConnection") -> tuple[int, int]:
-    """Where the data end, and how many events lie beyond.
+def find_span(
+    connection: "duckdb.DuckDBPyConnection", until_us: int | None
+) -> tuple[int, int, int]:
+    """First event, end of the data, and how many events lie beyond the end.
 
-    The end is the last event, and a microsecond, of the last UTC day that has at least one in a
-    hundred of the median day's events. One client with its clock a month ahead would otherwise
-    make a month of labels mature that nobody has seen the end of.
+    The end is `until_us` or else the last event, and a microsecond, of the last UTC day that has at
+    least one in a hundred of the median day's events. One client with its clock a month ahead would
+    otherwise make a month of labels mature that nobody has seen the end of.
     """
-    end, beyond = rows_of(
+    first, end, beyond = rows_of(
         connection,
         f"""
-        with days as (select "at" // {DAY_US} as day, count(*) as n, max("at") as latest
-                      from coded group by all),
+        with days as (select "at" // {DAY_US} as day, count(*) as n, min("at") as earliest,
+                             max("at") as latest
+                      from sorted group by all),
         usual as (select max(day) as day from days
                   where n >= {_USUAL_SHARE} * (select median(n) from days))
-        select max(latest) filter (day <= (select day from usual)) + 1,
+        select min(earliest), max(latest) filter (day <= (select day from usual)) + 1,
                coalesce(sum(n) filter (day > (select day from usual)), 0)
         from days""",
     )[0]
-    return int(end), int(beyond)
+    return (int(first), int(end), int(beyond)) if until_us is None else (int(first), until_us, 0)
 
 
-def write_entities(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, folder: Path) -> None:
+def told_of_events(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:
+    """Every distinct event name in the order of codes, as `features.events.EventName`."""
+    fields = ("name", "n_events", "first_at", "last_at", "n_users", "n_accounts")
+    query = f"select {', '.join(fields)} from event_names order by code"
+    return [dict(zip(fields, row, strict=True)) for row in rows_of(connection, query)]
+
+
+def write_entities(
+    connection: "duckdb.DuckDBPyConnection", properties: Mapping[str, ValueType], folder: Path
+) -> None:
     """Write ``accounts.parquet``, ``users.parquet`` and ``categories.json``."""
     for of, extra in (("account", ""), ("user", ", account")):
         connection.execute(f"""
             copy (select id, shard, domain, domain_at{extra}
-                  from {of}s join {of}_shards using (code) order by code)
+                  from {of}s join {of}_shards using (code, key) order by code)
             to {quote_text(str(folder / f"{of}s.parquet"))} (format parquet, compression zstd)""")
     categories = {
         name: [
-            value
-            for (value,) in rows_of(connection, f"select value from category{i} order by code")
+            value for (value,) in rows_of(connection, f"select value from values{i} order by code")
         ]
-        for i, (name, kind) in enumerate(spec.properties.items())
+        for i, (name, kind) in enumerate(properties.items())
         if kind == "category"
     }
     text = json.dumps(categories, ensure_ascii=False, indent=0)
     (folder / "categories.json").write_text(text, encoding="utf-8")
-
-
-def fingerprint_of(folder: Path, manifest: dict[str, Any]) -> str:
-    """sha256 over the contents of a written log: columns, dictionaries, what the manifest says.
-
-    Read back from the files, so that it covers what a reader gets; it does not depend on how the
-    input was split into files, on the order of its rows, or on threads.
-    """
-    import pyarrow.parquet as pq
-
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
-    digest.update((folder / "categories.json").read_bytes())
-    for name in ("accounts.parquet", "users.parquet", "attributes.parquet"):
-        for row_group in pq.ParquetFile(folder / name).iter_batches():
-            digest.update(repr(row_group.to_pydict()).encode())
-    for shard in manifest["shards"]:
-        file = pq.ParquetFile(folder / shard["file"])
-        columns = [hashlib.sha256(name.encode()) for name in file.schema_arrow.names]
-        for batch in file.iter_batches():
-            for column, values in zip(columns, batch.columns, strict=True):
-                column.update(values.to_numpy(zero_copy_only=False).tobytes())
-        for column in columns:
-            digest.update(column.digest())
-    return digest.hexdigest()

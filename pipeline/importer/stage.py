@@ -1,72 +1,144 @@
-"""Staging of all sources, with a second try for files that are cut off."""
+"""A file to its part: the one time its text is parsed."""
 
+import json
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.errors import EventLogError
-from pipeline.sources import quarantine, stage
+from pipeline.sources import quarantine, stage, times
 from pipeline.sources.files import Salvaged, salvage
-from pipeline.sources.spec import DataSpec
+from pipeline.sources.rows import Rows, open_rows
+from pipeline.sources.spec import GenericSource
+from pipeline.sources.stage import Source, Take
+from pipeline.storage import is_full, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
 
+ROWS = "rows.parquet"
+BAD = "bad.parquet"
+ABOUT = "part.json"
 
-def stage_files(
-    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, files: list[list[Path]], folder: Path
-) -> dict[str, str]:
-    """Fill ``staged`` and ``quarantine`` from every source.
+_MOST_COLUMNS = 200
+"""So many discovered properties of a file get a column; the others share one."""
 
-    Returns the copies that stand for files cut off, copy to original: what such a file holds up to
-    its last whole line is used, and one row of the quarantine says so.
+
+@dataclass(frozen=True)
+class Part:
+    """What a file holds, in canonical rows.
+
+    A folder with ``rows.parquet`` (see `stage.part_query`), ``bad.parquet`` (line, reason and raw
+    of the rows that can't be used, where there are any) and ``part.json`` (the fields below).
+
+    Parameters
+    ----------
+    n_rows
+        Rows of the file, good and bad.
+    properties
+        Names of the properties that have a column.
+    """
+
+    folder: Path
+    n_rows: int
+    n_bad: int
+    properties: tuple[str, ...]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Part | None":
+        """The part in a folder; None when there is none."""
+        try:
+            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return cls(folder, about["n_rows"], about["n_bad"], tuple(about["properties"]))
+
+
+def stage_file(
+    connection: "duckdb.DuckDBPyConnection", source: Source, take: Take, path: Path, folder: Path
+) -> Part:
+    """Write the part of one file into `folder`, which is new.
+
+    What a file that is cut off holds up to its last whole line is used, and one bad row says so.
 
     Raises
     ------
     EventLogError
-        When a file can't be read and is not merely cut off.
+        When the file can't be read and is not merely cut off.
     """
     import duckdb
 
-    stage.prepare(connection, spec)
-    quarantine.prepare(connection)
-    originals: dict[str, str] = {}
-    for index, paths in enumerate(files):
-        try:
-            _stage_whole(connection, spec, index, paths)
-        except duckdb.IOException as error:
-            copies = {path: found for path in paths if (found := _salvage(path, folder))}
-            if not copies:
-                raise EventLogError(f"Can't read the files: {_first_line(error)}") from error
-            _stage_whole(connection, spec, index, [_instead(path, copies) for path in paths])
-            for path, copy in copies.items():
-                quarantine.add(connection, path, copy.n_lines + 1, quarantine.CUT_OFF, copy.rest)
-                originals[str(copy.path)] = str(path)
-    return originals
-
-
-def _stage_whole(
-    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, index: int, paths: list[Path]
-) -> None:
-    """All files of a source or, when one can't be read, none."""
-    connection.execute("begin")
+    folder.mkdir(parents=True)
+    times.set_zone(connection, source.timezone if isinstance(source, GenericSource) else "UTC")
     try:
-        stage.stage(connection, spec, index, paths)
-    except BaseException:
-        connection.execute("rollback")
-        raise
-    connection.execute("commit")
+        return _stage(connection, source, take, path, folder, None)
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        if is_full(error):
+            raise
+        cut = _salvage(path, folder)
+        if cut is None:
+            reason = str(error).strip().splitlines()[0]
+            raise EventLogError(f"Can't read the files: {reason}") from error
+        part = _stage(connection, source, take, cut.path, folder, cut)
+        shutil.rmtree(cut.path.parent)
+        return part
 
 
 def _salvage(path: Path, folder: Path) -> Salvaged | None:
     if path.suffix != ".gz":
         return None
-    name = f"salvaged-{len(list(folder.glob('salvaged-*')))}-{path.name.removesuffix('.gz')}"
-    return salvage(path, folder / name)
+    (folder / "cut").mkdir()
+    return salvage(path, folder / "cut" / path.name.removesuffix(".gz"))
 
 
-def _instead(path: Path, copies: dict[Path, Salvaged]) -> Path:
-    return copies[path].path if path in copies else path
+def _stage(
+    connection: "duckdb.DuckDBPyConnection",
+    source: Source,
+    take: Take,
+    path: Path,
+    folder: Path,
+    cut: Salvaged | None,
+) -> Part:
+    (rows,) = open_rows(connection, [path], stage.kinds_of(source))
+    canonical = stage.read(source, rows)
+    if take.discovered:
+        found = _discover(connection, source, rows)
+        few = tuple(found[:_MOST_COLUMNS]) if canonical.names else tuple(found)
+        take = replace(take, properties=few, more=len(few) < len(found))
+        (rows,) = open_rows(connection, [path], stage.kinds_of(source))
+        canonical = stage.read(source, rows)
+    target = quote_text(str(folder / ROWS))
+    connection.execute("""
+        create or replace temp table rejects (line bigint, reason varchar, raw varchar)""")
+    connection.execute(f"""
+        copy ({stage.part_query(rows, canonical, take)})
+        to {target} (format parquet, compression zstd)""")
+    quarantine.keep_rejects(connection, path)
+    if cut is not None:
+        row = [cut.n_lines + 1, quarantine.CUT_OFF, cut.rest]
+        connection.execute("insert into rejects values (?, ?, ?)", row)
+    n_bad = quarantine.write_bad(connection, folder / ROWS, path, folder / BAD)
+    n_good = value_of(connection, f"select count(*) - count(reason) from {target}")
+    part = Part(folder, n_good + n_bad, n_bad, take.properties)
+    about = {"n_rows": part.n_rows, "n_bad": n_bad, "properties": part.properties}
+    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+    return part
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+def _discover(connection: "duckdb.DuckDBPyConnection", source: Source, rows: Rows) -> list[str]:
+    """Names of the properties of a file; where they are keys, those in most rows come first."""
+    from pipeline.importer.auto import considered
+
+    canonical = stage.read(source, rows)
+    if canonical.names is None:
+        return considered(source, canonical.columns)
+    found = rows_of(
+        connection,
+        f"""select name, sum(n)::bigint as n from (
+                select unnest(names) as name, n from (
+                    select {canonical.names} as names, count(*) as n
+                    from {rows.relation()} where not {rows.blank} group by names))
+            group by name order by n desc, name""",
+    )
+    return considered(source, [name for name, _ in found])

@@ -37,6 +37,10 @@ class Canonical:
         Condition: the row is ours.
     property, user_trait, user_trait_once, account_trait
         From a name to the expression of its value.
+    columns
+        Names of properties that are columns of the file.
+    names, whole
+        Where properties are keys of an object: the list of its keys, and the object as text.
     daily
         The times are whole days, so that no event counts as late.
     """
@@ -57,6 +61,9 @@ class Canonical:
     user_trait: Callable[[str], str] = _absent
     user_trait_once: Callable[[str], str] = _absent
     account_trait: Callable[[str], str] = _absent
+    columns: tuple[str, ...] = ()
+    names: str | None = None
+    whole: str | None = None
     daily: bool = False
 
 

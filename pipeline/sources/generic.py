@@ -34,6 +34,9 @@ def read(spec: GenericSource, rows: Rows) -> Canonical:
         event_id=optional(columns.event_id),
         wanted=matches(spec.where, rows.text, every=True),
         property=rows.text,
+        columns=tuple(rows.columns or ()),
+        names=rows.names,
+        whole=rows.whole,
         daily=spec.daily,
     )
 

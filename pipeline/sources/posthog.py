@@ -46,6 +46,8 @@ def read(spec: PostHogSource, rows: Rows) -> Canonical:
         alias=f"coalesce({event} in ('$create_alias', '$merge_dangerously'), false)",
         broken=((properties.broken, "properties are not JSON"),),
         property=properties.text,
+        names=properties.names,
+        whole=properties.whole,
         user_trait=lambda name: properties.at("$set", name),
         user_trait_once=lambda name: properties.at("$set_once", name),
         account_trait=lambda name: (

@@ -29,35 +29,75 @@ def prepare(connection: "duckdb.DuckDBPyConnection") -> None:
     )
 
 
-def add(
-    connection: "duckdb.DuckDBPyConnection", path: Path, line: int, reason: str, raw: str
-) -> None:
-    """Quarantine one row that no SQL statement saw."""
-    connection.execute("insert into quarantine values (?, ?, ?, ?)", [str(path), line, reason, raw])
+def keep_rejects(connection: "duckdb.DuckDBPyConnection", file: Path | None = None) -> None:
+    """Take over the rows that DuckDB's CSV reader refused in the statement just run.
 
+    They go into the quarantine or, of one `file`, into the table ``rejects`` (line, reason, raw).
+    """
+    import duckdb
 
-def keep_rejects(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Take over the rows that DuckDB's CSV reader refused in the statement just run."""
-    tables = {name for (name,) in rows_of(connection, "select table_name from duckdb_tables()")}
-    if "reject_errors" not in tables:
+    try:
+        if not value_of(connection, "select count(*) from reject_errors"):
+            return
+    except duckdb.CatalogException:  # nothing was read that could be refused
         return
-    connection.execute("""
-        insert into quarantine
-        select s.file_path, e.line, 'broken row: ' || lower(min(e.error_type::varchar)),
-               min(e.csv_line)
+    place, target = ("s.file_path, ", "quarantine") if file is None else ("", "rejects")
+    connection.execute(f"""
+        insert into {target}
+        select {place}e.line, 'broken row: ' || lower(min(e.error_type::varchar)), min(e.csv_line)
         from reject_errors e join reject_scans s using (scan_id, file_id)
         group by s.file_path, e.line, e.line_byte_position""")
     connection.execute("drop table reject_errors")
     connection.execute("drop table reject_scans")
 
 
-def collect(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Move the bad rows of the staged table here and find their lines."""
-    _locate(connection)
-    connection.execute("""
+def write_bad(connection: "duckdb.DuckDBPyConnection", rows: Path, file: Path, target: Path) -> int:
+    """Write line, reason and raw of the bad rows of a part to `target`; returns how many.
+
+    Needs the table ``rejects``. Nothing is written where no row is bad.
+
+    Parameters
+    ----------
+    rows
+        The part's rows; those with a ``reason`` are bad.
+    file
+        The file they come from; its lines are counted only where a row needs its line.
+    """
+    import pyarrow as pa
+
+    n_bad: int = value_of(
+        connection,
+        f"select (select count(reason) from {quote_text(str(rows))}) + count(*) from rejects",
+    )
+    if n_bad == 0:
+        return 0
+    numbered = f"read_parquet({quote_text(str(rows))}, file_row_number = true)"
+    unplaced = rows_of(
+        connection,
+        f"""select file_row_number, raw from {numbered}
+            where reason is not null and line is null
+            order by file_row_number limit {MOST_LOCATED}""",
+    )
+    places = _places(file, unplaced)
+    columns = {"row": pa.array(places, pa.int64()), "at": pa.array(places.values(), pa.int64())}
+    connection.register("places", pa.table(columns))
+    connection.execute(f"""
+        copy (select coalesce("at", line, -1) as line, reason, left(raw, {LONGEST_RAW}) as raw
+              from {numbered} left join places on file_row_number = "row"
+              where reason is not null
+              union all
+              select line, reason, left(raw, {LONGEST_RAW}) from rejects
+              order by line, reason, raw)
+        to {quote_text(str(target))} (format parquet, compression zstd)""")
+    connection.unregister("places")
+    return n_bad
+
+
+def take_part(connection: "duckdb.DuckDBPyConnection", bad: Path, file: Path) -> None:
+    """Add the bad rows of a part to the quarantine, as rows of `file`."""
+    connection.execute(f"""
         insert into quarantine
-        select file, coalesce(line, -1), reason, raw from staged where reason is not null""")
-    connection.execute("delete from staged where reason is not null")
+        select {quote_text(str(file))}, line, reason, raw from {quote_text(str(bad))}""")
 
 
 def refuse_too_many(
@@ -90,47 +130,35 @@ def counts(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
     return dict(rows_of(connection, query))
 
 
-def write(connection: "duckdb.DuckDBPyConnection", target: Path, originals: dict[str, str]) -> None:
-    """Write ``quarantine.parquet``; `originals` maps a salvaged copy to the file it came from."""
-    for copy, original in originals.items():
-        connection.execute("update quarantine set file = ? where file = ?", [original, copy])
+def write(connection: "duckdb.DuckDBPyConnection", target: Path) -> None:
+    """Write ``quarantine.parquet``."""
     connection.execute(f"""
         copy (select file, line, reason, left(raw, {LONGEST_RAW}) as raw from quarantine
               order by file, line, reason, raw)
         to {quote_text(str(target))} (format parquet, compression zstd)""")
 
 
-def _locate(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Look up the lines of bad rows in their files, which are read again only now.
+def _places(file: Path, bad: list[tuple[int, str]]) -> dict[int, int]:
+    """Lines of bad rows (row number and raw text), looked up in the file, which is read again.
 
     Numbering every line while reading would keep DuckDB from reading on all threads.
     """
-    found = rows_of(
-        connection,
-        "select file, raw, rowid from staged where reason is not null and line is null "
-        f"order by rowid limit {MOST_LOCATED}",
-    )
-    wanted: dict[str, dict[object, list[int]]] = {}
-    for file, raw, row in found:
-        is_csv = kind_of(Path(file)) == "csv"
+    if not bad:
+        return {}
+    is_csv = kind_of(file) == "csv"
+    wanted: dict[object, list[int]] = {}
+    for row, raw in bad:
         key = tuple(value or "" for value in json.loads(raw)) if is_csv else raw
-        wanted.setdefault(file, {}).setdefault(key, []).append(row)
-    places = [
-        (rows[key].pop(0), line)
-        for file, rows in wanted.items()
-        for line, key in _numbered(Path(file))
-        if rows.get(key)
-    ]
-    if places:
-        # Numbers only, so nothing needs quoting.
-        values = ", ".join(f"({row}, {line})" for row, line in places)
-        connection.execute(f"""
-            update staged set line = place.line
-            from (values {values}) as place(row, line) where staged.rowid = place.row""")
+        wanted.setdefault(key, []).append(row)
+    places = {}
+    for line, found in _numbered(file):
+        if rows := wanted.get(found):
+            places[rows.pop(0)] = line
+    return places
 
 
 def _numbered(path: Path) -> Iterator[tuple[int, object]]:
-    """Rows of a file as `_locate` compares them, with their line (from 1; the last of a row)."""
+    """Rows of a file as `_places` compares them, with their line (from 1; the last of a row)."""
     with (
         open_bytes(path) as stream,
         io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="") as text,

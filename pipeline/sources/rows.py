@@ -5,60 +5,27 @@ SQL expression, whether that is a column, a key of a JSON line, or a key of JSON
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from features.errors import EventLogError, few
 from pipeline.sources.files import CsvLayout, check_json, csv_layout, kind_of
+from pipeline.sources.json_text import JsonInside, JsonText
 from pipeline.storage import quote_list, quote_name, quote_text, rows_of
 
 if TYPE_CHECKING:
     import duckdb
 
+Layer = TypeVar("Layer", JsonText, JsonInside)
+
 _LONGEST_LINE = 16_000_000
 """Bytes; longer lines go to quarantine."""
-
-
-class JsonText:
-    """Values taken from one JSON text, which is parsed once however many they are."""
-
-    def __init__(self, alias: str, source: str):
-        self.alias = alias
-        self.source = source
-        self._pointers: list[str] = []
-
-    def text(self, path: str) -> str:
-        """SQL of the value at a key or, failing that, at a dotted path; NULL where there is none.
-
-        >>> JsonText("x", "line").text("a.b")
-        'coalesce(x[1], x[2])'
-        """
-        nested = path.split(".")
-        ways = [[path]] if len(nested) == 1 else [[path], nested]
-        values = [self._take(keys) for keys in ways]
-        return values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
-
-    @property
-    def broken(self) -> str:
-        """SQL condition: there is a text, and it is not JSON."""
-        return f"({self.source} is not null and {self.alias} is null)"
-
-    def at(self, *keys: str) -> str:
-        """SQL of the value at exactly these nested keys."""
-        return self._take(list(keys))
-
-    def column(self) -> str:
-        pointers = quote_list(self._pointers or ["/"])
-        # TRY gives NULL for a text that is not JSON, without parsing it once more to find out.
-        return f"try(json_extract_string({self.source}, {pointers})) as {self.alias}"
-
-    def _take(self, keys: list[str]) -> str:
-        pointer = "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys)
-        if pointer not in self._pointers:
-            self._pointers.append(pointer)
-        return f"{self.alias}[{self._pointers.index(pointer) + 1}]"
+_READ_SIZE = (
+    # DuckDB would take 16 longest lines at a time, for every file that is read.
+    f"max_line_size = {_LONGEST_LINE}, buffer_size = {2 * _LONGEST_LINE}"
+)
 
 
 @dataclass
@@ -71,17 +38,21 @@ class Rows:
         SQL after FROM; has the column ``__file``.
     columns
         Column names to SQL types; None for JSON lines, whose one column is ``line``.
-    line, raw
-        SQL of the line number (NULL when it must be looked up in the file) and of the row's text.
+    line
+        SQL of the line number, NULL when it must be looked up in the file.
+    blank
+        SQL condition: there is nothing in the row, so that it is no row.
+    listed
+        A row's text is the list of its values, as a row of a CSV file is.
     """
 
     paths: tuple[Path, ...]
     base: str
     columns: dict[str, str] | None
     line: str
-    raw: str
     blank: str = "false"
-    _layers: list[JsonText] = field(default_factory=list)
+    listed: bool = False
+    _layers: dict[str, JsonText | JsonInside] = field(default_factory=dict)
 
     def text(self, path: str) -> str:
         """SQL of a value as text, NULL where it is absent."""
@@ -101,11 +72,12 @@ class Rows:
             return f"epoch_us(try_cast({quote_name(path)} as timestamptz))"
         return f"us_of({self.text(path)})"
 
-    def inside(self, path: str) -> JsonText:
-        """The JSON object at `path`, which may be an object, a struct, or a text that holds one."""
-        if self.columns is not None and path in self.columns:
-            return self._json(self._json_column(path))
-        return self._json(self.text(path))
+    def inside(self, key: str) -> JsonText | JsonInside:
+        """The JSON object at `key`, which may be an object, a struct, or a text that holds one."""
+        if self.columns is None:
+            alias, line = f"__json_{len(self._layers) + 1}", self._json("line")
+            return self._layer(f"inside {key}", lambda: JsonInside(alias, line, key))
+        return self._json(self._json_column(key) if key in self.columns else "null::varchar")
 
     def require(self, *paths: str | None) -> None:
         """Refuse a column that no file has; JSON lines have no columns to check.
@@ -127,6 +99,45 @@ class Rows:
                 )
 
     @property
+    def raw(self) -> str:
+        """SQL of the row's text."""
+        return "line" if self.columns is None else self._as_text(map(quote_name, self.columns))
+
+    @property
+    def held(self) -> str:
+        """SQL of what `raw_of` needs: the whole row, of which no text has been made yet."""
+        if self.columns is None:
+            return "line"
+        packed = ", ".join(f"c{i} := {quote_name(name)}" for i, name in enumerate(self.columns))
+        return f"struct_pack({packed})"
+
+    def raw_of(self, held: str) -> str:
+        """SQL of the row's text, given the name of a column that is `held`.
+
+        Making text of a row is dear, and only rows that can't be used need it.
+        """
+        if self.columns is None:
+            return held
+        return self._as_text(f"{held}.c{i}" for i in range(len(self.columns)))
+
+    def _as_text(self, values: Iterable[str]) -> str:
+        if self.listed:
+            return f"cast(to_json([{', '.join(values)}]) as varchar)"
+        named = zip(map(quote_name, self.columns or {}), values, strict=True)
+        packed = ", ".join(f"{name} := {value}" for name, value in named)
+        return f"cast(to_json(struct_pack({packed})) as varchar)"
+
+    @property
+    def names(self) -> str | None:
+        """SQL of the list of keys of a JSON line; None for a format with columns."""
+        return None if self.columns is not None else self._json("line").names
+
+    @property
+    def whole(self) -> str | None:
+        """SQL of a JSON line; None for a format with columns."""
+        return None if self.columns is not None else self._json("line").whole
+
+    @property
     def broken(self) -> str:
         """SQL condition: the row is no row of its format."""
         return "false" if self.columns is not None else self._json("line").broken
@@ -134,17 +145,18 @@ class Rows:
     def relation(self) -> str:
         """SQL after FROM, once every value has been asked for."""
         query = self.base
-        for layer in self._layers:
-            query = f"(select *, {layer.column()} from {query})"
+        for layer in self._layers.values():
+            query = layer.over(query)
         return query
 
     def _json(self, source: str) -> JsonText:
-        for layer in self._layers:
-            if layer.source == source:
-                return layer
-        layer = JsonText(f"__json_{len(self._layers)}", source)
-        self._layers.append(layer)
-        return layer
+        return self._layer(source, lambda: JsonText(f"__json_{len(self._layers)}", source))
+
+    def _layer(self, name: str, make: Callable[[], Layer]) -> Layer:
+        if name not in self._layers:
+            layer = make()
+            self._layers[name] = layer
+        return cast(Layer, self._layers[name])
 
     def _json_column(self, name: str) -> str:
         column = quote_name(name)
@@ -197,11 +209,10 @@ def _csv_rows(layout: CsvLayout, paths: list[Path]) -> Rows:
     base = (
         f"read_csv({_names(paths)}, columns = {{{types}}}, delim = {quote_text(layout.delimiter)}, "
         "quote = '\"', escape = '\"', header = true, auto_detect = false, store_rejects = true, "
-        f"rejects_limit = 0, max_line_size = {_LONGEST_LINE}, filename = '__file')"
+        f"rejects_limit = 0, {_READ_SIZE}, filename = '__file')"
     )
-    raw = f"cast(to_json([{', '.join(quote_name(name) for name in layout.columns)}]) as varchar)"
     columns = dict.fromkeys(layout.columns, "VARCHAR")
-    return Rows(tuple(paths), base, columns, "null::bigint", raw)
+    return Rows(tuple(paths), base, columns, "null::bigint", listed=True)
 
 
 def _json_rows(paths: list[Path]) -> Rows:
@@ -210,15 +221,14 @@ def _json_rows(paths: list[Path]) -> Rows:
     base = (
         f"read_csv({_names(paths)}, columns = {{'line': 'VARCHAR'}}, delim = chr(1), quote = '', "
         "escape = '', header = false, auto_detect = false, strict_mode = false, "
-        f"store_rejects = true, rejects_limit = 0, max_line_size = {_LONGEST_LINE}, "
+        f"store_rejects = true, rejects_limit = 0, {_READ_SIZE}, "
         "filename = '__file')"
     )
-    # Stops at the first character that is no space, where trim() would copy the whole line.
-    blank = r"(line is null or not regexp_matches(line, '\S'))"
-    return Rows(tuple(paths), base, None, "null::bigint", "line", blank)
+    # The characters below ! are spaces and controls: most lines are told by their first byte.
+    blank = r"(line is null or (line < '!' and not regexp_matches(line, '\S')))"
+    return Rows(tuple(paths), base, None, "null::bigint", blank)
 
 
 def _parquet_rows(columns: dict[str, str], paths: list[Path]) -> Rows:
     base = f"read_parquet({_names(paths)}, filename = '__file', file_row_number = true)"
-    raw = f"cast(to_json(struct_pack({', '.join(map(quote_name, columns))})) as varchar)"
-    return Rows(tuple(paths), base, columns, "file_row_number + 1", raw)
+    return Rows(tuple(paths), base, columns, "file_row_number + 1")

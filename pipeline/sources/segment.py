@@ -60,6 +60,8 @@ def read(spec: SegmentSource, rows: Rows) -> Canonical:
             if name == "name"
             else properties.text(name)
         ),
+        names=properties.names,
+        whole=properties.whole,
         user_trait=lambda name: f"case when {kind} = 'identify' then {_trait(rows, name)} end",
         account_trait=lambda name: f"case when {kind} = 'group' then {_trait(rows, name)} end",
     )

@@ -154,12 +154,18 @@ class Exclude(Spec):
 
 
 class DataSpec(Spec):
-    """Where the events come from."""
+    """Where the events come from.
+
+    `properties` are declared by name and type, or ``auto``: at most `max_properties` are then taken
+    from the data, categories only with at most `max_categories` values.
+    """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     tables: tuple[Table, ...] = ()
     conversions: Conversions | None = None
-    properties: dict[str, ValueType] = Field(default_factory=dict)
+    properties: dict[str, ValueType] | Literal["auto"] = Field(default_factory=dict)
+    max_properties: Annotated[int, Field(ge=1)] = 20
+    max_categories: Annotated[int, Field(ge=2)] = 1000
     attributes: dict[str, DeclaredAttribute] = Field(default_factory=dict)
     derived_events: tuple[DerivedEvent, ...] = ()
     drop_events: tuple[str, ...] = ()
@@ -182,6 +188,11 @@ class DataSpec(Spec):
         if twice:
             raise ValueError(f"an attribute comes from one place only; given twice: {few(twice)}")
         return self
+
+    @property
+    def declared_properties(self) -> dict[str, ValueType]:
+        """The properties named in the settings: none where they are found in the data."""
+        return {} if self.properties == "auto" else self.properties
 
     @property
     def until_us(self) -> int | None:

@@ -52,9 +52,15 @@ def set_zone(connection: "duckdb.DuckDBPyConnection", zone: str) -> None:
     EventLogError
         When there is no such time zone.
     """
+    if zone != "UTC":
+        _check_zone(connection, zone)
+    connection.execute(f"set TimeZone = {quote_text(zone)}")
+
+
+def _check_zone(connection: "duckdb.DuckDBPyConnection", zone: str) -> None:
+    # DuckDB would take any case, but settings have one spelling of a zone.
     names = [name for (name,) in rows_of(connection, "select name from pg_timezone_names()")]
     if zone not in names:
         near = difflib.get_close_matches(zone, names, 1)
         hint = f" Did you mean {near[0]!r}?" if near else " Use a name such as 'Europe/Berlin'."
         raise EventLogError(f"There is no time zone {zone!r}.{hint}")
-    connection.execute(f"set TimeZone = {quote_text(zone)}")

@@ -4,9 +4,12 @@ LONGEST_NAME = 500
 """Longer ids and event names are corrupt rows, not names (characters)."""
 
 MACROS = r"""
--- 42 in one file, "42" in another and 42.0 from a CSV with gaps are the same id.
-create macro id_of(t) as
-    nullif(regexp_replace(trim(t), '^(-?[0-9]+)\.0+$', '\1'), '');
+-- 42 in one file, "42" in another and 42.0 from a CSV with gaps are the same id; a large number
+-- that was read as a float is written 1e+16.
+create macro id_of(t) as case
+    when regexp_full_match(trim(t), '-?[0-9](\.[0-9]+)?e\+(1[5-9]|2[0-9])')
+        then coalesce(try_cast(try_cast(trim(t) as double) as hugeint)::varchar, trim(t))
+    else nullif(regexp_replace(trim(t), '^(-?[0-9]+)\.0+$', '\1'), '') end;
 
 create macro double_of(t) as case t
     when 'true' then 1.0 when 'false' then 0.0 else try_cast(t as double) end;

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.clock import DAY_US
-from features.definitions import Feature
+from features.definitions import Feature, Hours
 from features.matrix import Snapshots
 
 APPROXIMATE = {
@@ -54,13 +54,13 @@ def oracle(log, snapshots: Snapshots, feature: Feature) -> np.ndarray:
 def _join(con, log, snapshots: Snapshots, scope: str) -> None:
     """``seen``: every row with all of its owner's past, an account's or a user's."""
     quoted = [f'"property.{item.name}"' for item in log.properties]
-    columns = ", ".join(f'{name} as "{name[10:]}' for name in quoted)
+    columns = "".join(f', {name} as "{name[10:]}' for name in quoted)
     order = ", ".join(['"at"', "occurred_at", "account", '"user"', "e.event", *quoted])
     files = f"read_parquet('{Path(log.root).as_posix()}/shard-*.parquet')"
     names = pd.DataFrame({"code": range(len(log.event_names)), "name": list(log.event_codes)})
     con.register("names", names)
     con.execute(
-        f'create table ev as select "at" as ts, account, "user" as usr, names.name as event, '
+        f'create table ev as select "at" as ts, account, "user" as usr, names.name as event'
         f"{columns}, row_number() over (order by {order}) as seq "
         f"from {files} e join names on names.code = e.event"
     )
@@ -147,10 +147,11 @@ def _query(log, level: str, feature: Feature) -> str:
     spent = "coalesce(sum(gap) filter (gap <= 1800000000), 0) / 60e6"
     joined = "(select row, as_of, usr, min(ts) as ts from mine where usr >= 0 group by all)"
     a, b, c = (f"count(*) filter ({_inside(feature, n)})" if w else "0" for n in (1, 2, 3))
-    local = "(make_timestamptz(ts) at time zone 'Europe/Berlin')"
-    busy = f"isodow({local}) < 6 and hour({local}) >= 8 and hour({local}) < 18"
+    hours = feature.hours or Hours()
+    local = f"(make_timestamptz(ts) at time zone '{hours.zone}')"
+    busy = f"isodow({local}) < 6 and hour({local}) between {hours.begin} and {hours.end - 1}"
     began = "(select row, as_of, min(ts) as began from seen group by all)"
-    limit = {"constant": "6.0", "event": "arg_max(quota, seq) filter (not isnan(quota))"}
+    limit = {"event": "arg_max(quota, seq) filter (not isnan(quota))"}
     match feature.statistic:
         case "count":
             return f"select row, count(*) v from win {of_row}"
@@ -311,7 +312,8 @@ def _query(log, level: str, feature: Feature) -> str:
             return f"select row, max(n) / sum(n) v from {per.format(x, has)} {of_row}"
         case "limit_share" if feature.property is None:
             return (
-                "select snap.row as row, count(distinct usr) filter (usr >= 0) / 6.0 v "
+                "select snap.row as row, count(distinct usr) filter (usr >= 0) / "
+                f"{feature.limit.name}::double v "
                 "from snap left join win on snap.row = win.row group by snap.row"
             )
         case "limit_share":

@@ -244,3 +244,34 @@ def test_every_source_says_what_it_does_with_awkward_data(tmp_path):
     text = " ".join(source["statements"]).lower()
     for topic in ("$identify", "uuid", "known", "zone", "exclude"):
         assert topic in text
+
+
+def test_event_names_say_how_many_entities_did_them_and_properties_how_many_events(tmp_path):
+    lines = [
+        posthog("used", "ann", day(1), size=1, **of_account("acme")),
+        posthog("used", "ann", day(2), size="x", **of_account("beta")),
+        posthog("used", "bob", day(3), size=2, **of_account("acme")),
+        posthog("seen", "cid", day(4)),
+    ]
+    log = imported(tmp_path, lines, level="user", properties={"size": "number"})
+    assert [(e.name, e.n_events, e.n_users, e.n_accounts) for e in log.event_names] == [
+        ("seen", 1, 1, 0),
+        ("used", 3, 2, 2),
+    ]
+    assert [(p.name, p.n_events) for p in log.properties] == [("size", 2)]
+
+
+def test_an_id_is_the_same_as_number_and_as_text_in_any_file(tmp_path):
+    spelt = ["12", 12, 12.0, " 12 ", "12.0", "012", 1e16, 10**16, "10000000000000000"]
+    lines = [posthog("used", who, day(1 + i)) for i, who in enumerate(spelt)]
+    log = imported(tmp_path, lines, level="user")
+    assert log.ids("user").tolist() == ["012", "10000000000000000", "12"]
+    assert [row[1] for row in told(log)].count("12") == 5
+
+
+def test_ten_thousand_names_and_long_and_foreign_ones_are_only_names(tmp_path):
+    names = [f"event {i}" for i in range(10_000)] + ["\u00e9v\u00e9nement \U0001f600", "x" * 500]
+    lines = [posthog(name, name, day(1 + i % 28)) for i, name in enumerate(names)]
+    log = imported(tmp_path, lines, level="user")
+    assert [one.name for one in log.event_names] == sorted(names)
+    assert log.ids("user").tolist() == sorted(names)

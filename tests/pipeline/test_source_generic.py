@@ -143,7 +143,9 @@ def test_a_file_of_one_kind_of_event_names_it_in_the_settings(tmp_path):
 def test_globs_take_files_of_several_layouts(tmp_path):
     write(tmp_path / "in" / "a.csv", CSV)
     write(tmp_path / "in" / "b.csv.gz", "ts;who;action\n2024-01-03;9;opened\n")
-    log = imported(tmp_path, "in/c.csv", CSV, source={"files": ["in/*.csv*"]})
+    log = imported(
+        tmp_path, "in/c.csv", CSV.replace("2024", "2023"), source={"files": ["in/*.csv*"]}
+    )
     assert (log.n_events, log.manifest["counts"]["files"]) == (5, 3)
 
 

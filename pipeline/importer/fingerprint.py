@@ -1,0 +1,53 @@
+"""The fingerprint of a written log."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def fingerprint_of(folder: Path, manifest: dict[str, Any]) -> str:
+    """sha256 over the contents of a written log: columns, dictionaries, what the manifest says.
+
+    Read back from the files, so that it covers what a reader gets; it does not depend on how the
+    input was split into files, on the order of its rows, or on threads.
+    """
+    import pyarrow.parquet as pq
+
+    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode())
+    digest.update((folder / "categories.json").read_bytes())
+    names = ["accounts.parquet", "users.parquet", "attributes.parquet"]
+    for name in [*names, *(shard["file"] for shard in manifest["shards"])]:
+        file = pq.ParquetFile(folder / name)
+        columns = [hashlib.sha256(name.encode()) for name in file.schema_arrow.names]
+        for batch in file.iter_batches():
+            for column, values in zip(columns, batch.columns, strict=True):
+                for piece in _bytes_of(values):
+                    column.update(piece)
+        for column in columns:
+            digest.update(column.digest())
+    return digest.hexdigest()
+
+
+def _bytes_of(values: "pa.Array") -> Iterable[bytes]:
+    """The values as bytes, whatever lies in the memory behind missing ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    missing = values.null_count
+    if missing:
+        yield pc.is_null(values).to_numpy(zero_copy_only=False).tobytes()
+    if pa.types.is_string(values.type):
+        texts = values.to_pylist()
+        encoded = [b"" if text is None else text.encode() for text in texts]
+        yield np.array([len(text) for text in encoded], dtype=np.int64).tobytes()
+        yield b"".join(encoded)
+    else:
+        filled = pc.fill_null(values, 0) if missing else values
+        yield filled.to_numpy(zero_copy_only=False).tobytes()

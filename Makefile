@@ -11,7 +11,7 @@ RUN := $(PY) -m pipeline
 OPTIONS := $(if $(SETTINGS),--settings "$(SETTINGS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install train predict ui test check unit notebooks golden lock clean
+.PHONY: help install train predict ui test check unit spark-test docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -46,8 +46,26 @@ check: $(STAMP) ## Lint, types and layers
 unit: $(STAMP) ## Tests only
 	@$(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
 
+SPARK_STAMP := .venv-spark/.installed
+$(SPARK_STAMP): requirements.lock requirements-spark.lock pyproject.toml
+	@echo "Building .venv-spark (once, a few minutes)"
+	@$(PYTHON) -m venv .venv-spark
+	@.venv-spark/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@.venv-spark/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.lock
+	@.venv-spark/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+spark-test: $(SPARK_STAMP) ## Compare the Spark engine with the local one (needs Java 17; 4 minutes)
+	@.venv-spark/bin/python -m pytest -n0 -m "not slow" tests/spark pipeline/spark features/part.py
+
+docs: $(STAMP) ## Write docs/features.md again from the demo company's settings
+	@$(RUN) features --markdown docs/features.md
+
 lock: ## Resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
+	echo 'pyspark>=4.1,<5' > requirements-spark.in
+	uv pip compile requirements-spark.in -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements-spark.lock
+	rm requirements-spark.in
 
 clean: ## Remove the environment and caches, keep data and models
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-spark .pytest_cache .mypy_cache .ruff_cache .hypothesis

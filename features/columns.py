@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.arrow import float_column
 from features.definitions import Feature
 from features.kernels import scatter, scatter_one
 
@@ -49,7 +50,7 @@ class Columns:
         arrays = [
             named(self.codes[i], self.texts.get(i))
             if i in self.codes
-            else pa.array(self.numbers[self._slot[i]])
+            else float_column(self.numbers[self._slot[i]])
             for i in range(len(self.features))
         ]
         return pa.table(arrays, names=[feature.name for feature in self.features])

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from features.arrow import numbers
 from features.budget import within
 from features.clock import DAY_US
 from features.columns import Columns
 from features.definitions import Feature
+from features.errors import EventLogError
 from features.events import EventLog, Level
 from features.lifespans import NO_EVENT_US, lifespans
 from features.matrix import FeatureMatrix, Snapshots
@@ -58,8 +60,13 @@ def build_features(
     SchemaMismatch
         When a definition needs what the log does not carry.
     EventLogError
-        When the disk is full.
+        When rows are users and the log was imported for accounts, or when the disk is full.
     """
+    if snapshots.level == "user" and log.manifest["level"] == "account":
+        raise EventLogError(
+            "This log was imported to score accounts: a user's events may lie in several files of "
+            "it. Import it again with `entity: user`."
+        )
     features = tuple(features)
     plan = compile_plan(
         log, snapshots.level, features, references(log, snapshots.level, features, threads)
@@ -110,7 +117,7 @@ def references(
 
 def _rows_by_shard(log: EventLog, snapshots: Snapshots) -> list[tuple[int, np.ndarray]]:
     """Shards with snapshots, and which these are; an entity without events may go to any."""
-    shard_of = np.maximum(log.entities(snapshots.level)["shard"].to_numpy(), 0)
+    shard_of = np.maximum(numbers(log.entities(snapshots.level)["shard"]), 0)
     order, start = counting_order(shard_of[snapshots.entity], log.n_shards)
     return [
         (shard, order[start[shard] : start[shard + 1]].astype(np.int64))

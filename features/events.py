@@ -158,7 +158,9 @@ class EventLog:
 
     def ids(self, level: Level) -> np.ndarray:
         """Entity ids in code order: object array of str, shape (n_entities,)."""
-        return self.entities(level)["id"].to_numpy(zero_copy_only=False)
+        from features.arrow import texts
+
+        return texts(self.entities(level)["id"])
 
     @cached_property
     def attribute_values(self) -> "pa.Table":
@@ -174,4 +176,5 @@ def _read(path: Path, columns: list[str] | None = None, memory_map: bool = False
     # Every command imports this module for its settings; Arrow loads when there is data to read.
     import pyarrow.parquet as pq
 
-    return pq.read_table(path, columns=columns, memory_map=memory_map)
+    # Not read_table, which imports pyarrow.dataset and, with it, pandas.
+    return pq.ParquetFile(path, memory_map=memory_map).read(columns=columns)

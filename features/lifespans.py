@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from features.arrow import numbers
 from features.events import EventLog, Level
 
 NO_EVENT_US = np.iinfo(np.int64).max // 2
@@ -24,10 +25,10 @@ def lifespans(
     last = np.full(n, -NO_EVENT_US, np.int64)
     for shard in range(log.n_shards):
         table = log.shard(shard, [level, "at", *(["event"] if codes else [])])
-        entity, at = table[level].to_numpy(), table["at"].to_numpy()
+        entity, at = numbers(table[level]), numbers(table["at"])
         wanted = entity >= 0
         if codes:
-            wanted &= np.isin(table["event"].to_numpy(), codes)
+            wanted &= np.isin(numbers(table["event"]), codes)
         np.minimum.at(first, entity[wanted], at[wanted])
         np.maximum.at(last, entity[wanted], at[wanted])
     return first, last

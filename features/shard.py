@@ -1,8 +1,11 @@
 """The features of one shard: one pure function for every engine."""
 
+from functools import cached_property
+
 import numpy as np
 import pyarrow as pa
 
+from features.arrow import numbers
 from features.clock import DAY_US
 from features.columns import Columns
 from features.definitions import Condition, Feature
@@ -34,7 +37,7 @@ def compute_shard(
         One column per feature in the plan's order, row i for snapshot i.
     """
     columns = Columns(plan.features, snapshots.num_rows)
-    entity, as_of = snapshots["entity"].to_numpy(), snapshots["as_of"].to_numpy()
+    entity, as_of = numbers(snapshots["entity"]), numbers(snapshots["as_of"])
     place = np.arange(len(entity))
     fill_shard(ShardColumns(events, attributes, plan), entity, as_of, place, columns)
     return columns.table()
@@ -114,14 +117,17 @@ class ShardColumns:
         self._columns: dict[str, np.ndarray] = {}
         self._keys: dict[str, tuple[np.ndarray, int]] = {}
         self._attributes = attributes
-        self._at = attributes["at"].to_numpy()
-        self._code = attributes["code"].to_numpy()
-        self._kind = attributes["attribute"].to_numpy()
-        self._text = pa.array(attributes["text"].combine_chunks(), pa.string())
+        self._at = numbers(attributes["at"])
+        self._code = numbers(attributes["code"])
+        self._kind = numbers(attributes["attribute"])
+
+    @cached_property
+    def _text(self) -> pa.Array:
+        return pa.array(self._attributes["text"].combine_chunks(), pa.string())
 
     def column(self, name: str) -> np.ndarray:
         if name not in self._columns:
-            self._columns[name] = self._events[name].to_numpy()
+            self._columns[name] = numbers(self._events[name])
         return self._columns[name]
 
     def n_codes(self, level: Level) -> int:
@@ -194,7 +200,7 @@ class ShardColumns:
 
     def numbers_at(self, found: np.ndarray) -> np.ndarray:
         """float64 values at rows of the attributes, NaN where -1."""
-        number = self._attributes["number"].to_numpy()
+        number = numbers(self._attributes["number"])
         out = np.full(len(found), np.nan)
         out[found >= 0] = number[found[found >= 0]]
         return out

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.arrow import float_column
 from features.columns import Columns, named, of_dtype
 from features.definitions import Feature
 from features.errors import EventLogError
@@ -92,7 +93,9 @@ class Spill:
             raise self._refusal(error) from error
         slots = {column: slot for slot, column in enumerate(self._numbers)}
         arrays = [
-            pa.array(numbers[slots[i]]) if i in slots else named(self._codes[i], self._texts.get(i))
+            float_column(numbers[slots[i]])
+            if i in slots
+            else named(self._codes[i], self._texts.get(i))
             for i in range(len(self.features))
         ]
         return pa.table(arrays, names=[feature.name for feature in self.features])

@@ -160,7 +160,8 @@ def meaning(feature: Feature) -> str:
 
 def _words(feature: Feature) -> dict[str, str | int | None]:
     """What the texts may speak of, beside the value."""
-    against = ", ".join(feature.against or ()) or "all events"
+    everything = "any event" if feature.statistic == "member_share" else "all events"
+    against = ", ".join(feature.against or ()) or everything
     return {
         "subject": feature.subject or "any event",
         "when": _when(feature.days),

@@ -7,9 +7,11 @@ from typing import Any, get_args
 
 from features.catalogue import catalogue_and_choice
 from features.choice import Choice
-from features.definitions import DIMENSIONS, Feature, Statistic
+from features.definitions import DIMENSIONS, Feature, Limit, Statistic
 from features.events import EventLog, Level
+from features.proof import check_point_in_time
 from features.statistics import STATISTICS
+from features.wording import meaning
 from pipeline.settings import Run, Settings
 
 _DOC = """\
@@ -20,13 +22,17 @@ demo company's settings ask for; your own list is `python -m pipeline features`,
 `--search TEXT` looks through names and meanings.
 
 Every window is `[as_of - days, as_of)` on the time at which an event was known; `life` reaches
-back to the first event. Counts are 0 where there is nothing, shares and times are unknown.
-Features in front of which stands `account_` are those of a user's account.
+back to the first event. Features whose names begin with `account_` are those of a user's account.
+A statistic can be asked of any events, with conditions, in any window: see `features.custom` in
+[settings.md](settings.md).
 
 ## Statistics
 
-| statistic | unit | window | reads |
-|---|---|---|---|
+Said of an event or group X, a property P and 28 days. Under window: any look-back, a number of
+days, or none.
+
+| statistic | what it is | unit | window | with no event |
+|---|---|---|---|---|
 """
 
 
@@ -61,6 +67,22 @@ def list_features(run: Run, log: EventLog, search: str | None = None) -> Listing
     words = (search or "").lower().split()
     found = tuple(f for f in features if all(word in _text(f) for word in words))
     return Listing(settings.entity, found, len(features), choice)
+
+
+def prove(listing: Listing, log: EventLog) -> str:
+    """Check the listed features by `features.proof.check_point_in_time`; says what was done.
+
+    Raises
+    ------
+    FeatureLeak
+        Naming the features that change with the future, other dates or other entities.
+    """
+    n = check_point_in_time(log, listing.level, listing.features)
+    return (
+        f"Point-in-time: {len(listing.features)} features computed again with another future, "
+        f"without the other dates and without the other {listing.level}s; none of {n:,} values "
+        "changed"
+    )
 
 
 def _catalogue(
@@ -101,15 +123,32 @@ def markdown(run: Run, log: EventLog) -> str:
 
 
 def _statistics() -> Iterable[str]:
-    reads = {"nothing": "", "number": "a number", "category": "a category", "either": "a property"}
     windows = {"any": "any", "bounded": "days", "none": ""}
     for name in get_args(Statistic):
         one = STATISTICS.get(name)
         if one is None:
-            yield f"| `{name}` | as given |  | an attribute |\n"
+            said = "a fact about the user or account, the latest known"
+            yield f"| `{name}` | {said} | as given | | |\n"
             continue
-        over = "users" if one.of_members else reads[one.over]
-        yield f"| `{name}` | {one.unit or 'as given'} | {windows[one.window]} | {over} |\n"
+        said = meaning(
+            Feature(
+                name,
+                "engagement",
+                name,
+                ("X",),
+                "P",
+                None if one.window == "none" else 28,
+                "entity",
+                "number",
+                "",
+                "",
+                subject="X" if name != "sql" else "an aggregate of your own",
+                limit=Limit("constant", "as declared"),
+            )
+        )
+        empty = "" if one.empty is None else "0" if one.empty == 0 else "unknown"
+        row = (f"`{name}`", _cell(said), one.unit or "as given", windows[one.window], empty)
+        yield f"| {' | '.join(row)} |\n"
 
 
 def _cell(text: str) -> str:

@@ -92,9 +92,17 @@ def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top
     run = _run(path, as_json)
 
     from pipeline.predict import predict as run_prediction
-    from pipeline.printing import print_prediction
+    from pipeline.printing import print_prediction, print_spark_prediction
 
     now = datetime.now(UTC)
+    if run.settings.compute.engine == "spark":
+        from pipeline.spark.predict import predict_run
+
+        written = predict_run(run, _say(as_json), as_of=as_of, model=model, now=now)
+        _finish(as_json, written.as_dict(), lambda: print_spark_prediction(written))
+        if not written.n_rows:
+            raise click.exceptions.Exit(NOTHING_TO_DO)
+        return
     result = run_prediction(run, _say(as_json), as_of=as_of, model=model, now=now)
     _finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
     if not len(result.scores):
@@ -127,7 +135,10 @@ def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, mo
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the catalogue of both levels to this file instead.",
 )
-def features(path: Path | None, as_json: bool, search: str | None, markdown: Path | None) -> None:
+@click.option("--check", is_flag=True, help="Prove on your events that none sees the future.")
+def features(
+    path: Path | None, as_json: bool, search: str | None, markdown: Path | None, check: bool
+) -> None:
     """List the features: what each column means, its window, unit and dimension."""
     run = _run(path, as_json)
 
@@ -144,6 +155,8 @@ def features(path: Path | None, as_json: bool, search: str | None, markdown: Pat
         return
     listing = catalogue.list_features(run, log, search)
     _finish(as_json, listing.as_dict(), lambda: print_features(listing))
+    if check:
+        click.echo(catalogue.prove(listing, log), err=as_json)
     if not listing.features:
         raise click.exceptions.Exit(NOTHING_TO_DO)
 

@@ -1,12 +1,13 @@
 """From an imported log to the rows that a model is fitted on or scores."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
 
-from features.catalogue import build_catalogue
+from features.catalogue import catalogue_and_choice
 from features.catalogue_checks import unknown_events
 from features.clock import to_us
 from features.definitions import Feature
@@ -44,11 +45,33 @@ def assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     SettingsError, EventLogError, NotEnoughHistory
         With one sentence that says what is wrong and what to do.
     """
+    with engine_session(run.settings):
+        return _assemble(run, log, say)
+
+
+def engine_session(settings: Settings) -> AbstractContextManager:
+    """One Spark session for all that is computed inside; nothing where the engine is local."""
+    if settings.compute.engine == "local":
+        return nullcontext()
+    from pipeline.spark.session import open_session
+
+    return open_session(settings.compute.spark, settings.name)
+
+
+def _assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     settings, level = run.settings, run.settings.entity
     conversions = find_conversions(log, level, settings.conversion)
     if unknown := unknown_events(settings.features, log):
         say(f"Warning: features names events that never happened: {few(unknown)}")
-    features = build_catalogue(settings.features, log, level, settings.conversion.events)
+    features, choice = catalogue_and_choice(
+        settings.features, log, level, settings.conversion.events
+    )
+    if choice.left_out:
+        say(
+            f"Features: {len(choice.by_coverage)} events have columns of their own, those that "
+            f"most {level}s did; {len(choice.left_out)} things are left out (`python -m pipeline "
+            "features` names them)"
+        )
     snapshots, given = _snapshots(run, log, conversions, say)
     labels = label_snapshots(snapshots, conversions, settings.horizon_days, log.data_end)
     if given is not None:
@@ -81,7 +104,12 @@ def compute(
     settings: Settings,
     title: str,
 ) -> FeatureMatrix:
-    """`build_features` with the run's threads and a progress bar."""
+    """The run's engine: here, with its threads and a progress bar, or on Spark. Equal bytes."""
+    if settings.compute.engine == "spark":
+        from pipeline.spark.engine import compute_on_spark
+
+        store = log.root.parents[1]
+        return compute_on_spark(settings.compute.spark, store, log, snapshots, features)
     with Progress(title) as progress:
         return build_features(
             log,

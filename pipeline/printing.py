@@ -2,10 +2,11 @@
 
 import shlex
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from features.clock import to_text
 from models.evaluation import similarity_verdict
+from models.scoring import TIERS
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
@@ -20,6 +21,9 @@ from pipeline.wording import (
     percent,
     shown,
 )
+
+if TYPE_CHECKING:
+    from pipeline.spark.predict import SparkScores
 
 
 def print_training(result: Training) -> None:
@@ -125,6 +129,14 @@ def print_explanation(result: Explanation) -> None:
         f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
+
+
+def print_spark_prediction(result: "SparkScores") -> None:
+    """How many in each tier; the rows stay in the folder, however many they are."""
+    tiers = _table("tier", "entities", "what to do")
+    for name in reversed(TIERS):
+        tiers.add_row(name, f"{result.tiers.get(name, 0):,}", ACTIONS[name])
+    _print(tiers, f"{result.n_rows:,} rows. Written: {result.uri}")
 
 
 def print_features(listing: Listing) -> None:

@@ -17,6 +17,7 @@ from models.propensity import ModelSpec
 from models.scorecard import ScorecardSpec
 from models.splits import FoldSpec
 from pipeline.sources.spec import DataSpec
+from pipeline.spark.spec import SparkSpec
 
 
 class PathSpec(Spec):
@@ -57,6 +58,10 @@ class ComputeSpec(Spec):
 
     memory_mb: PositiveInt = 2000
     threads: PositiveInt = 2
+    events_per_shard: PositiveInt | None = None
+    """None: as many as the memory allows, at most two million."""
+    engine: Literal["local", "spark"] = "local"
+    spark: SparkSpec = SparkSpec()
 
 
 class Settings(Spec):

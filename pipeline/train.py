@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.budget import events_per_shard
 from features.clock import to_text
 from features.definitions import fingerprint
 from models.bundle import save_bundle
@@ -105,14 +106,16 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
 
 def import_events(run: Run, say: Say) -> "EventLog":
     """The run's imported log; imported once, reused while files and settings stay the same."""
-    settings = run.settings
+    settings, compute = run.settings, run.settings.compute
     return import_log(
         settings.data,
         run.base,
         run.store / "logs",
         settings.entity,
-        memory_mb=settings.compute.memory_mb,
-        threads=settings.compute.threads,
+        memory_mb=compute.memory_mb,
+        threads=compute.threads,
+        events_per_shard=compute.events_per_shard
+        or events_per_shard(compute.memory_mb, compute.threads),
         report=lambda text: say(f"Import: {text}"),
     )
 

@@ -46,7 +46,8 @@ def _max(s: Selection, f: Feature) -> np.ndarray:
 
 def _min(s: Selection, f: Feature) -> np.ndarray:
     value = -_numbers(s, str(f.property))
-    return -window_max(value, s.rows.start, s.hi, s.lo(f.days), s.longest)
+    # 0 - x, not -x: the sign of a zero or of a NaN would show in the bytes.
+    return 0 - window_max(value, s.rows.start, s.hi, s.lo(f.days), s.longest)
 
 
 def _value_trend(s: Selection, f: Feature) -> np.ndarray:

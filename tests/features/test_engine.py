@@ -8,6 +8,7 @@ from features.catalogue import build_catalogue
 from features.catalogue_spec import FeatureSpec
 from features.clock import DAY_US
 from features.engine import build_features
+from features.errors import EventLogError
 from features.matrix import Snapshots
 from pipeline.importer.frame import import_frame
 from tests.features.oracle import APPROXIMATE
@@ -134,6 +135,13 @@ def test_an_entity_without_past_has_zero_counts_and_unknown_recency(log, level, 
     frame = build_features(log, row, catalogue).frame()
     assert frame["any_event_count_life"][0] == 0
     assert np.isnan(frame["any_event_days_since_last"][0])
+
+
+def test_users_are_refused_on_a_log_that_scatters_their_events(tmp_path):
+    log = import_frame(adversarial_events(1), tmp_path, "account", data=DATA)
+    rows = Snapshots.of("user", [0], [START], log.ids("user"))
+    with pytest.raises(EventLogError, match="imported to score accounts"):
+        build_features(log, rows, build_catalogue(SPEC, log, "user"))
 
 
 def test_no_rows_give_an_empty_matrix(log, level, catalogue):

@@ -1,0 +1,1 @@
+"""The measured processes of the project's own environment: ours, the floor, a bare fill."""

@@ -1,0 +1,182 @@
+"""Features of one's own: by definition, SQL or Python; the proof that they see no future."""
+
+import numpy as np
+import pytest
+
+from features.catalogue import build_catalogue
+from features.catalogue_spec import FeatureSpec
+from features.definitions import Condition, Feature
+from features.engine import build_features
+from features.errors import FeatureLeak, SchemaMismatch, SettingsError
+from features.matrix import Snapshots
+from features.proof import check_point_in_time
+from features.statistics import STATISTICS
+from features.statistics.base import Statistic
+from pipeline.settings import parse
+
+
+def own(**fields) -> FeatureSpec:
+    return FeatureSpec.model_validate({"custom": {"mine": {"dimension": "value", **fields}}})
+
+
+def column(log, level, snapshots, spec: FeatureSpec) -> np.ndarray:
+    feature = next(f for f in build_catalogue(spec, log, level) if f.name == "mine")
+    return build_features(log, snapshots, (feature,)).column("mine")
+
+
+@pytest.mark.parametrize(
+    ("sql", "definition"),
+    [
+        ("count(*)", {"statistic": "count"}),
+        ("count(distinct member)", {"statistic": "members"}),
+        ("count(distinct plan)", {"statistic": "distinct", "property": "plan"}),
+        ("max(rows)", {"statistic": "max", "property": "rows"}),
+        ("count(distinct known_at::date)", {"statistic": "active_days"}),
+        (
+            "epoch(max(as_of) - max(known_at)) / 86400",
+            {"statistic": "days_since_last", "days": None},
+        ),
+        (
+            "count(*) filter (event = 'login')",
+            {"statistic": "count", "events": ("login",)},
+        ),
+        (
+            "count(*) filter (rows >= 0 and plan = 'pro')",
+            {
+                "statistic": "count",
+                "where": {"rows": {"at_least": 0.0}, "plan": {"one_of": ("pro",)}},
+            },
+        ),
+    ],
+)
+def test_an_sql_feature_equals_the_statistic_that_says_the_same(
+    log, level, snapshots, sql, definition
+):
+    definition = {"days": 14, **definition}
+    by_sql = column(log, level, snapshots, own(sql=sql, days=definition["days"]))
+    by_definition = column(log, level, snapshots, own(**definition))
+    assert len(np.unique(by_sql)) > 1
+    np.testing.assert_array_equal(by_sql, by_definition)
+
+
+def test_an_sql_feature_filters_events_and_conditions_before_the_expression(log, level, snapshots):
+    where = {"plan": {"one_of": ("pro",)}}
+    filtered = own(sql="sum(1)", events=("login",), where=where, days=28)
+    counted = own(statistic="count", events=("login",), where=where, days=28)
+    by_sql = column(log, level, snapshots, filtered)
+    np.testing.assert_array_equal(np.nan_to_num(by_sql), column(log, level, snapshots, counted))
+    assert np.isnan(by_sql).any(), "the sum of nothing is unknown"
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("count(*", "can't be read"),
+        ("count(*), sum(rows)", "one aggregate expression"),
+        ("count(*) from seen", "one aggregate expression"),
+        ("1; drop table seen", "one aggregate expression"),
+        ("(select max(known_at) from event_table)", "may not hold a 'subquery'"),
+        ("max(known_at) over ()", "may not hold a 'window'"),
+        ("random()", "may not use 'random'"),
+        ("max(now())", "may not use"),
+        ("count(*) + getvariable('x')", "may not use"),
+        ("rows", "the sql fails"),
+        ("sum(no_such_column)", "no_such_column"),
+        ("max(plan)", "the sql fails"),
+    ],
+)
+def test_sql_that_could_see_more_than_its_window_is_refused_in_one_sentence(log, level, sql, said):
+    catalogue = build_catalogue(own(sql=sql, days=7), log, level)
+    with pytest.raises(SettingsError, match="'mine'") as refused:
+        build_features(log, _one_row(log, level), catalogue)
+    assert said in str(refused.value)
+
+
+def test_sql_reads_no_file(log, level, tmp_path):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("1\n")
+    for sql in (f"(from read_csv('{secret}'))", f"max(read_text('{secret}'))"):
+        with pytest.raises(SettingsError, match="'mine'"):
+            check_point_in_time(log, level, build_catalogue(own(sql=sql), log, level))
+
+
+def test_every_feature_of_the_catalogue_is_point_in_time_by_one_line(log, level, catalogue):
+    extra = build_catalogue(own(sql="sum(rows) / count(*)", days=7), log, level)
+    sql = [feature for feature in extra if feature.name == "mine"]
+    assert check_point_in_time(log, level, [*catalogue, *sql]) > 1000
+
+
+@pytest.mark.parametrize(
+    ("leak", "how"),
+    [
+        (lambda s, f: (s.start[1:] - s.start[:-1])[s.rows.entity], "with another future"),
+        (lambda s, f: np.arange(len(s.rows)) + s.count(None), "without"),
+    ],
+)
+def test_a_statistic_that_looks_beyond_its_row_is_caught(log, level, leak, how):
+    """A statistic of one's own in Python is an entry of the same table."""
+    STATISTICS["leak"] = Statistic(leak, "events", 0)
+    try:
+        feature = Feature("late", "value", "leak", ("login",), None, 7, "entity", "number", "", "")
+        with pytest.raises(FeatureLeak, match=f"'late'|{how}"):
+            check_point_in_time(log, level, [feature])
+    finally:
+        del STATISTICS["leak"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"statistic": "trend"}, "needs a window"),
+        ({"statistic": "sum"}, "needs a property"),
+        ({"statistic": "sum", "property": "plan"}, "which is a category"),
+        ({"statistic": "distinct", "property": "rows"}, "which is a number"),
+        ({"statistic": "count", "where": {"plan": {"at_least": 1.0}}}, "which is a|is a category"),
+        ({"statistic": "count", "where": {"rows": {"one_of": ("x",)}}}, "is a number"),
+    ],
+)
+def test_a_definition_that_contradicts_itself_is_one_sentence(log, level, fields, said):
+    features = build_catalogue(own(**fields), log, level)
+    with pytest.raises(SchemaMismatch, match=said) as error:
+        build_features(log, _one_row(log, level), features)
+    assert "'mine'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "said"),
+    [
+        ("{dimension: value}", "give either statistic"),
+        ("{dimension: value, statistic: count, sql: count(*)}", "give either statistic"),
+        ("{dimension: value, statistic: coutn}", "custom.mine.statistic"),
+        ("{dimension: value, statistic: count, where: {plan: {}}}", "give either one_of"),
+    ],
+)
+def test_a_mistake_in_the_settings_names_its_line(block, said):
+    text = (
+        "name: x\ndata: {sources: [{format: segment, files: [x]}]}\n"
+        f"conversion: {{events: [paid]}}\nfeatures:\n  custom:\n    mine: {block}\n"
+    )
+    with pytest.raises(SettingsError, match=r"settings:\d+") as error:
+        parse(text)
+    assert said in str(error.value)
+
+
+def test_an_unknown_property_of_a_custom_feature_is_named(log, level):
+    with pytest.raises(SettingsError, match=r"features\.custom names 'rowz'"):
+        build_catalogue(own(statistic="sum", property="rowz"), log, level)
+
+
+def test_conditions_hold_at_their_bounds_and_never_for_a_missing_value(log_of):
+    log = log_of(
+        "who|event|time|size\nann|go|2024-03-01|1\nann|go|2024-03-02|2\nann|go|2024-03-03|"
+    )
+    assert [item.type for item in log.properties] == ["category"]
+    condition = Condition("size", one_of=("1", ""))
+    feature = Feature(
+        "n", "value", "count", (), None, None, "entity", "number", "", "", where=(condition,)
+    )
+    assert build_features(log, _one_row(log, "account"), (feature,)).column("n") == [1]
+
+
+def _one_row(log, level):
+    return Snapshots.of(level, [0], [log.data_end], log.ids(level))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,13 +24,16 @@ from features.shard import ShardColumns, fill_shard
 from features.sorting import counting_order
 from features.spill import Spill
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Progress = Callable[[int, int], None]
 
 
 def build_features(
     log: EventLog,
-    snapshots: Snapshots,
-    features: Iterable[Feature],
+    snapshots: "Snapshots | pd.DataFrame",
+    features: Iterable[Feature] | Feature,
     *,
     threads: int = 1,
     memory_mb: int | None = None,
@@ -40,6 +44,9 @@ def build_features(
 
     Parameters
     ----------
+    snapshots
+        Or any frame with columns ``entity_id`` and ``as_of``, of the entities that the log was
+        imported for. The matrix is sorted by both and has each row once: join by them.
     threads
         Shards computed at the same time; the result does not depend on it.
     memory_mb
@@ -62,12 +69,16 @@ def build_features(
     EventLogError
         When rows are users and the log was imported for accounts, or when the disk is full.
     """
+    if not isinstance(snapshots, Snapshots):
+        from features.snapshots import rows_of_frame
+
+        snapshots = rows_of_frame(log, snapshots)
     if snapshots.level == "user" and log.manifest["level"] == "account":
         raise EventLogError(
             "This log was imported to score accounts: a user's events may lie in several files of "
             "it. Import it again with `entity: user`."
         )
-    features = tuple(features)
+    features = (features,) if isinstance(features, Feature) else tuple(features)
     plan = compile_plan(
         log, snapshots.level, features, references(log, snapshots.level, features, threads)
     )

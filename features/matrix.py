@@ -56,7 +56,12 @@ class Snapshots:
     def of(
         cls, level: Level, entity: np.ndarray, as_of: np.ndarray, ids: np.ndarray
     ) -> "Snapshots":
-        """Sort rows and drop repeated ones; `ids` is indexed by entity code."""
+        """Sort rows and drop repeated ones; `ids` is indexed by entity code.
+
+        `as_of` is in whole microseconds UTC; `features.snapshots.own_rows` takes datetimes.
+        """
+        if np.asarray(as_of).dtype.kind in "Mm":
+            raise EventLogError("as_of must be int64 microseconds UTC here; use own_rows().")
         entity = np.asarray(entity, np.int32)
         as_of = np.asarray(as_of, np.int64)
         order = np.lexsort((as_of, entity))

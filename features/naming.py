@@ -5,9 +5,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 from features.definitions import Dimension, Feature, Scope, Statistic, slug
+from features.errors import SchemaMismatch
 from features.statistics import STATISTICS
 from features.wording import meaning
 
@@ -31,8 +33,19 @@ def define(
     subject
         What is counted, as an identifier: an event, a group, a property.
     more
-        Further fields of `Feature`.
+        Further fields of `Feature`; `name`, `meaning` and `unit` replace what is made here.
+
+    Raises
+    ------
+    SchemaMismatch
+        When there is no such statistic, or `events` is a text and not a tuple of names.
     """
+    if statistic not in STATISTICS:
+        near = get_close_matches(statistic, STATISTICS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise SchemaMismatch(f"There is no statistic {statistic!r}.{hint}")
+    if isinstance(events, str):
+        raise SchemaMismatch(f"events must be a tuple of names: ({events!r},), not {events!r}.")
     name = f"{slug(subject)}_{_NAMES.get(statistic, statistic)}"
     if STATISTICS[statistic].window != "none":
         name += f"_{days}d" if days else "_life"
@@ -41,7 +54,7 @@ def define(
         # A named group, or the events that a property is read from.
         spoken = f"{words(subject).removeprefix('any ')} events"
     feature = Feature(
-        name=f"account_{name}" if scope == "account" else name,
+        name=more.pop("name", f"account_{name}" if scope == "account" else name),
         dimension=dimension,
         statistic=statistic,
         events=tuple(sorted(events)),
@@ -49,13 +62,13 @@ def define(
         days=days,
         scope=scope,
         dtype=more.pop("dtype", "number"),
-        unit=STATISTICS[statistic].unit or "as given",
-        meaning="",
+        unit=more.pop("unit", STATISTICS[statistic].unit or "as given"),
+        meaning=more.pop("meaning", ""),
         subject=spoken,
         **more,
     )
     feature = feature if feature.dtype == "number" else replace(feature, unit="category")
-    return replace(feature, meaning=meaning(feature))
+    return replace(feature, meaning=feature.meaning or meaning(feature))
 
 
 def words(name: str) -> str:

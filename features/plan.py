@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
-from features.definitions import Condition, Feature, Scope
+from features.definitions import DIMENSIONS, Condition, Feature, Scope
 from features.errors import SchemaMismatch, few
 from features.events import PROPERTY_PREFIX, Attribute, EventLog, Level, Property
 from features.reference import Reference
@@ -85,10 +86,10 @@ def properties_of(feature: Feature) -> list[str]:
 def _reads_users(feature: Feature) -> bool:
     if feature.statistic == "attribute":
         return False
-    sessions = ("sessions", "session_minutes", "events_per_session", "sql")
+    statistic = STATISTICS[feature.statistic]
     return (
-        STATISTICS[feature.statistic].of_members
-        or feature.statistic in sessions
+        statistic.of_members
+        or statistic.reads_users
         or feature.source == "user"
         or (feature.statistic == "limit_share" and feature.property is None)
     )
@@ -169,6 +170,17 @@ def check(features: Sequence[Feature], log: EventLog) -> None:
 
 def _check_form(feature: Feature) -> None:
     """Whether a definition says all that its statistic needs."""
+    days = feature.days
+    wrong = [
+        ("days", days, days is not None and (not isinstance(days, int) or days < 1)),
+        ("scope", feature.scope, feature.scope not in get_args(Scope)),
+        ("dimension", feature.dimension, feature.dimension not in DIMENSIONS),
+        ("events", feature.events, isinstance(feature.events, str)),
+        ("where", "an empty condition", any(not _says(one) for one in feature.where)),
+    ]
+    for field_name, value, is_wrong in wrong:
+        if is_wrong:
+            raise SchemaMismatch(f"Feature {feature.name!r}: {field_name} can't be {value!r}.")
     if feature.statistic == "attribute":
         return
     statistic = STATISTICS.get(feature.statistic)
@@ -191,6 +203,10 @@ def _check_form(feature: Feature) -> None:
         wanted = {"business_share": "hours", "limit_share": "limit"}.get(feature.statistic) == name
         if wanted and there is None:
             raise SchemaMismatch(f"Feature {feature.name!r}: {feature.statistic} needs `{name}`.")
+
+
+def _says(condition: Condition) -> bool:
+    return bool(condition.one_of) or condition.at_least is not None or condition.at_most is not None
 
 
 def _check_types(feature: Feature, types: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from features.clock import DAY_US, to_text
 from features.definitions import Feature
 from features.engine import build_features
-from features.errors import FeatureLeak, few
+from features.errors import FeatureLeak, SettingsError, few
 from features.events import PROPERTY_PREFIX, EventLog, Level
 from features.matrix import FeatureMatrix, Snapshots
 from features.part import CODE, LogFacts, LogPart
@@ -21,12 +21,16 @@ _HOUR_US = DAY_US // 24
 
 
 def check_point_in_time(
-    log: EventLog, level: Level, features: Iterable[Feature], as_ofs: np.ndarray | None = None
+    log: EventLog,
+    level: Level,
+    features: Iterable[Feature] | Feature,
+    as_ofs: np.ndarray | None = None,
 ) -> int:
     """Whether no feature changes with the future, with the other dates, or with the other rows.
 
     Computed on one shard of the log, at each as_of: with everything known at or after it renamed,
-    moved and given other values; alone and among the other dates; alone and among other entities.
+    moved and given other values, and with none of it; alone and among the other dates; alone and
+    among other entities.
 
     Parameters
     ----------
@@ -43,9 +47,12 @@ def check_point_in_time(
     FeatureLeak
         Naming the features that changed, and by what.
     """
-    features = tuple(features)
+    features = (features,) if isinstance(features, Feature) else tuple(features)
+    if not features:
+        raise SettingsError("There is no feature to check: the list is empty.")
     if as_ofs is None:
-        as_ofs = np.linspace(log.first_at, log.data_end, 5)[1:-1].astype(np.int64)
+        quarters = np.linspace(log.first_at, log.data_end, 5)[1:-1].astype(np.int64)
+        as_ofs = np.unique(quarters // DAY_US * DAY_US)
     part, codes = _part(log, level)
     codes = codes[:: max(1, len(codes) // _MOST_ENTITIES)]
     n = len(codes)
@@ -66,6 +73,10 @@ def check_point_in_time(
         other = _with_another_future(log, part, int(as_of))
         compared += _same(
             expected, build_features(other, rows, features), as_of, "with another future"
+        )
+        cut = _without_the_future(part, int(as_of))
+        compared += _same(
+            expected, build_features(cut, rows, features), as_of, "without the future"
         )
     return compared
 
@@ -125,6 +136,18 @@ def _with_another_future(log: EventLog, part: LogPart, as_of: int) -> LogPart:
         _coded(part.accounts),
         _coded(part.users),
         part.attribute_values.filter(known),
+    )
+
+
+def _without_the_future(part: LogPart, as_of: int) -> LogPart:
+    """The part as if it ended at as_of: nothing known in [as_of, inf)."""
+    events, values = part.shard(0), part.attribute_values
+    return LogPart(
+        LogFacts(part.manifest, part.categories),
+        events.filter(events["at"].to_numpy() < as_of),
+        _coded(part.accounts),
+        _coded(part.users),
+        values.filter(values["at"].to_numpy() < as_of),
     )
 
 

@@ -9,6 +9,7 @@ from features.arrow import numbers
 from features.clock import DAY_US
 from features.columns import Columns
 from features.definitions import Condition, Feature
+from features.errors import SchemaMismatch
 from features.events import PROPERTY_PREFIX, Level
 from features.kernels import latest_before
 from features.kinship import account_of_user
@@ -102,7 +103,13 @@ def _fill(view: View, group: Group, place: np.ndarray, columns: Columns) -> None
     for column, feature in group.columns:
         statistic = STATISTICS[feature.statistic]
         if statistic.empty is None or selection.carries(statistic.over, feature):
-            columns.write(column, statistic.compute(selection, feature), place)
+            values = statistic.compute(selection, feature)
+            if np.shape(values) != place.shape:
+                raise SchemaMismatch(
+                    f"Feature {feature.name!r}: its statistic gave an array of shape "
+                    f"{np.shape(values)}, not one value for each of {len(place):,} rows."
+                )
+            columns.write(column, values, place)
         else:
             columns.fill(column, statistic.empty, place)
 

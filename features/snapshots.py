@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 
-from features.clock import DAY_US, midnight_at_or_before, to_text
+from features.clock import DAY_US, FIRST_US, LAST_US, midnight_at_or_before, to_text
 from features.definitions import Feature
 from features.errors import EventLogError, NotEnoughHistory, SettingsError, few
 from features.events import EventLog, Level
@@ -14,6 +15,9 @@ from features.labels import Conversions
 from features.lifespans import lifespans
 from features.matrix import Snapshots
 from features.spec import Spec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class CohortSpec(Spec):
@@ -113,16 +117,25 @@ def eligible(
 
 
 def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) -> Snapshots:
-    """Snapshots from a user's own (entity id, as_of in microseconds UTC) table.
+    """Snapshots from a user's own table of entity ids and times.
 
     They come back *sorted* by entity and as_of, and each once: join your own columns by these two
     (``matrix.frame()`` carries both), never by position.
 
+    Parameters
+    ----------
+    as_of
+        Datetimes of any unit, with a time zone or in UTC; ISO texts; or int64 microseconds UTC.
+
     Raises
     ------
     EventLogError
-        When an id is not in the log.
+        When an id is not in the log, or a time is missing, unreadable or outside 1970 to 2100.
     """
+    ids = np.asarray(ids, object)
+    moments = instants(as_of)
+    if len(ids) != len(moments):
+        raise EventLogError(f"There are {len(ids)} ids and {len(moments)} as_of times.")
     code = {name: index for index, name in enumerate(log.ids(level))}
     unknown = [name for name in ids if str(name) not in code]
     if unknown:
@@ -130,7 +143,53 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
             f"{len(unknown)} of {len(ids)} rows name no {level} of the log: {few(unknown)}."
         )
     entity = np.array([code[str(name)] for name in ids], np.int32)
-    return Snapshots.of(level, entity, as_of, log.ids(level))
+    return Snapshots.of(level, entity, moments, log.ids(level))
+
+
+def rows_of_frame(log: EventLog, frame: "pd.DataFrame") -> Snapshots:
+    """`own_rows` of a frame with columns ``entity_id`` and ``as_of``, at the log's own level.
+
+    Raises
+    ------
+    EventLogError
+        When a column is missing, and as `own_rows`.
+    """
+    columns = list(getattr(frame, "columns", ()))
+    if lacking := [name for name in ("entity_id", "as_of") if name not in columns]:
+        raise EventLogError(
+            f"Rows must be Snapshots or a frame with entity_id and as_of; {few(lacking)} is "
+            f"missing among {few(columns) or 'no columns'}."
+        )
+    return own_rows(log, log.manifest["level"], frame["entity_id"].to_numpy(object), frame["as_of"])
+
+
+def instants(as_of: object) -> np.ndarray:
+    """Times of any spelling as int64 microseconds UTC.
+
+    >>> instants(np.array(["2024-01-01T01:00:00+01:00"], object)) == instants(["2024-01-01"])
+    array([ True])
+
+    Raises
+    ------
+    EventLogError
+        When a time is missing, unreadable or outside [1970-01-01, 2100-01-01).
+    """
+    import pandas as pd
+
+    given = pd.Series(as_of) if not isinstance(as_of, pd.Series) else as_of
+    if given.dtype.kind in "iu":
+        moments, missing = given.to_numpy(np.int64), np.zeros(len(given), bool)
+    else:
+        parsed = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
+        missing = parsed.isna().to_numpy()
+        moments = parsed.dt.as_unit("us").to_numpy("datetime64[us]").astype(np.int64)
+    wrong = missing | (moments < FIRST_US) | (moments >= LAST_US)
+    if wrong.any():
+        raise EventLogError(
+            f"{wrong.sum()} of {len(given)} as_of times are missing, unreadable or outside 1970 to "
+            f"2100: {few(given[wrong].tolist())}. Give datetimes, ISO texts, or whole microseconds."
+        )
+    return moments
 
 
 def _activity(days: int) -> Feature:

@@ -141,6 +141,7 @@ _PLURAL = {
     *("slope", "peak_ratio", "business_share", "burstiness", "per_member", "days_per_member"),
     *("top_member_count", "top_member_share", "member_gini", "longest_streak", "streak"),
 }
+_OF_ONES_OWN = "{statistic} of {subject}{when}"
 _TRENDS = ("trend", "value_trend")
 
 
@@ -154,7 +155,7 @@ def meaning(feature: Feature) -> str:
     spoken = _words(feature)
     if not feature.events and feature.statistic in _PLURAL:
         spoken["subject"] = "events"
-    text = _MEANINGS[feature.statistic].format(**spoken)
+    text = _MEANINGS.get(feature.statistic, _OF_ONES_OWN).format(**spoken)
     return _owned(text + _conditions(feature), feature.scope)
 
 
@@ -163,6 +164,7 @@ def _words(feature: Feature) -> dict[str, str | int | None]:
     everything = "any event" if feature.statistic == "member_share" else "all events"
     against = ", ".join(feature.against or ()) or everything
     return {
+        "statistic": feature.statistic.replace("_", " "),
         "subject": feature.subject or "any event",
         "when": _when(feature.days),
         "days": feature.days,
@@ -207,7 +209,7 @@ def tell(feature: Feature, value: float | str | None) -> str:
         # Less than a day reads badly as a fraction of one.
         shown = "less than 1"
     of_all = {} if feature.events else _FACTS_OF_ALL
-    text = of_all.get(feature.statistic, _FACTS[feature.statistic])
+    text = of_all.get(feature.statistic, _FACTS.get(feature.statistic, f"{_OF_ONES_OWN}: {{n}}"))
     if value is None:
         text = _UNKNOWN.get(feature.statistic, "{property}: unknown" if feature.property else text)
     percent = f"{value:.0%}" if isinstance(value, float) else shown

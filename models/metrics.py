@@ -18,7 +18,9 @@ class Ranking:
     """
 
     def __init__(self, label: np.ndarray, score: np.ndarray, group: np.ndarray | None = None):
-        group = np.zeros(len(score), np.int64) if group is None else group
+        # Positions, not labels: a pandas Series would be indexed by its index.
+        label, score = np.asarray(label), np.asarray(score)
+        group = np.zeros(len(score), np.int64) if group is None else np.asarray(group)
         self._rows = np.lexsort((-score, group))
         score, group = score[self._rows], group[self._rows]
         new_group = np.r_[True, group[1:] != group[:-1]]

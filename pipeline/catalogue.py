@@ -80,8 +80,8 @@ def prove(listing: Listing, log: EventLog) -> str:
     n = check_point_in_time(log, listing.level, listing.features)
     return (
         f"Point-in-time: {len(listing.features)} features computed again with another future, "
-        f"without the other dates and without the other {listing.level}s; none of {n:,} values "
-        "changed"
+        f"with none, without the other dates and without the other {listing.level}s; none of "
+        f"{n:,} values changed"
     )
 
 

@@ -169,7 +169,7 @@ STATISTICS = {
     "trend": Statistic(_trend, "-1 to 1", window="bounded"),
     "acceleration": Statistic(_acceleration, "-2 to 1", window="bounded"),
     "slope": Statistic(_slope, "events a day per day", window="bounded"),
-    "sessions": Statistic(_sessions, "sessions", 0),
-    "session_minutes": Statistic(_session_minutes, "minutes"),
-    "events_per_session": Statistic(_events_per_session, "events"),
+    "sessions": Statistic(_sessions, "sessions", 0, reads_users=True),
+    "session_minutes": Statistic(_session_minutes, "minutes", reads_users=True),
+    "events_per_session": Statistic(_events_per_session, "events", reads_users=True),
 }

@@ -32,6 +32,8 @@ class Statistic:
         What kind of property it reads, if any.
     of_members
         It counts users, so it says something of an account only.
+    reads_users
+        It asks who did an event.
     """
 
     compute: Compute
@@ -40,6 +42,7 @@ class Statistic:
     window: Window = "any"
     over: Literal["nothing", "number", "category", "either"] = "nothing"
     of_members: bool = False
+    reads_users: bool = False
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -184,4 +184,4 @@ def _property(s: Selection, name: str, type_: ValueType) -> pa.Array:
     return texts.take(pa.array(np.maximum(value, 0), mask=value < 0))
 
 
-STATISTICS = {"sql": Statistic(_sql, "", None)}
+STATISTICS = {"sql": Statistic(_sql, "", None, reads_users=True)}

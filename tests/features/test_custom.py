@@ -1,5 +1,7 @@
 """Features of one's own: by definition, SQL or Python; the proof that they see no future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from features.definitions import Condition, Feature
 from features.engine import build_features
 from features.errors import FeatureLeak, SchemaMismatch, SettingsError
 from features.matrix import Snapshots
+from features.naming import define
 from features.proof import check_point_in_time
 from features.statistics import STATISTICS
 from features.statistics.base import Statistic
@@ -111,6 +114,8 @@ def test_every_feature_of_the_catalogue_is_point_in_time_by_one_line(log, level,
     [
         (lambda s, f: (s.start[1:] - s.start[:-1])[s.rows.entity], "with another future"),
         (lambda s, f: np.arange(len(s.rows)) + s.count(None), "without"),
+        (lambda s, f: np.diff(s.view.all().start)[s.rows.entity], "without the future"),
+        (lambda s, f: s.view.all().hi < s.view.all().start[s.rows.entity + 1], "the future"),
     ],
 )
 def test_a_statistic_that_looks_beyond_its_row_is_caught(log, level, leak, how):
@@ -180,3 +185,38 @@ def test_conditions_hold_at_their_bounds_and_never_for_a_missing_value(log_of):
 
 def _one_row(log, level):
     return Snapshots.of(level, [0], [log.data_end], log.ids(level))
+
+
+def test_a_statistic_that_gives_other_than_one_value_a_row_is_refused(log, level):
+    STATISTICS["crooked"] = Statistic(lambda s, f: s.at, "events", 0)
+    try:
+        feature = define("crooked", "value", "entity", "any_event", (), 7)
+        assert feature.meaning == "crooked of any event in the last 7 days"
+        with pytest.raises(SchemaMismatch, match="not one value for each"):
+            build_features(log, _one_row(log, level), feature)
+    finally:
+        del STATISTICS["crooked"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"days": 0}, "days can't be 0"),
+        ({"scope": "entty"}, "scope can't be 'entty'"),
+        ({"dimension": "valu"}, "dimension can't be 'valu'"),
+        ({"events": "login"}, "events can't be 'login'"),
+        ({"where": (Condition("rows"),)}, "where can't be 'an empty condition'"),
+        ({"statistic": "coutn"}, "does not know"),
+    ],
+)
+def test_a_definition_written_in_python_is_checked_too(log, level, change, said):
+    feature = replace(define("count", "value", "entity", "login", ("login",), 7), **change)
+    with pytest.raises(SchemaMismatch, match=said):
+        build_features(log, _one_row(log, level), feature)
+
+
+def test_a_slip_in_define_is_one_sentence():
+    with pytest.raises(SchemaMismatch, match=r"'coutn'. Did you mean 'count'"):
+        define("coutn", "value", "entity", "login", ("login",), 7)
+    with pytest.raises(SchemaMismatch, match="must be a tuple of names"):
+        define("count", "value", "entity", "login", "login", 7)

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from features.clock import DAY_US, to_text, to_us
+from features.engine import build_features
 from features.errors import EventLogError, NotEnoughHistory, SettingsError
 from features.labels import NEVER_US, Conversions, ConversionSpec, find_conversions
+from features.naming import define
 from features.snapshots import CohortSpec, calendar, eligible, own_rows
 
 PAID = ConversionSpec(events=("paid",))
@@ -207,3 +209,52 @@ def test_the_cohort_is_what_its_rules_say_of_every_event(log, level, spec, conve
                 expected.append((entity, as_of))
     found = eligible(log, level, spec, times, conversions).snapshots
     assert list(zip(found.entity, found.as_of, strict=True)) == expected
+
+
+TIMES = ["2024-03-05 12:30", "2024-03-07", "2024-03-01"]
+
+
+@pytest.mark.parametrize(
+    "as_of",
+    [
+        pd.to_datetime(pd.Series(TIMES), format="ISO8601").astype("datetime64[ns]"),
+        pd.to_datetime(pd.Series(TIMES), format="ISO8601").astype("datetime64[s]"),
+        pd.to_datetime(pd.Series(TIMES), format="ISO8601").dt.tz_localize("UTC"),
+        (pd.to_datetime(pd.Series(TIMES), format="ISO8601") + pd.Timedelta(hours=1)).dt.tz_localize(
+            "Etc/GMT-1"
+        ),
+        pd.Series(TIMES),
+        np.array([to_us(time) for time in TIMES]),
+    ],
+    ids=["ns", "s", "utc", "zone", "text", "microseconds"],
+)
+def test_own_rows_take_times_of_any_spelling(log_of, as_of):
+    log = log_of(
+        """
+        who | event | time
+        ann | go    | 2024-03-05 12:29:59
+        ann | go    | 2024-03-05 12:30
+        """
+    )
+    rows = own_rows(log, "account", ["ann"] * 3, as_of)
+    assert rows.as_of.tolist() == sorted(to_us(time) for time in TIMES)
+    frame = pd.DataFrame({"entity_id": "ann", "as_of": as_of})
+    count = define("count", "value", "entity", "go", ("go",))
+    assert list(build_features(log, frame, count).column(count.name)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        ({"entity_id": ["ann"]}, "'as_of' is missing"),
+        ({"entity_id": ["ann"], "as_of": [None]}, "1 of 1 as_of times are missing"),
+        ({"entity_id": ["ann"], "as_of": ["soon"]}, "'soon'"),
+        ({"entity_id": ["ann"], "as_of": [-5]}, "outside 1970"),
+        ({"entity_id": ["bob"], "as_of": ["2024-01-01"]}, "name no account of the log: 'bob'"),
+    ],
+)
+def test_rows_that_can_not_be_used_are_one_sentence(log_of, frame, said):
+    log = log_of("who|event|time\nann|go|2024-03-05")
+    count = define("count", "value", "entity", "go", ("go",))
+    with pytest.raises(EventLogError, match=said):
+        build_features(log, pd.DataFrame(frame), count)

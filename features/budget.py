@@ -19,9 +19,9 @@ def events_per_shard(memory_mb: int, threads: int) -> int:
     """Events that lie together on disk, so that all threads at once stay within half the limit.
 
     >>> events_per_shard(2000, 2), events_per_shard(500, 2)
-    (2000000, 625000)
+    (1000000, 625000)
     """
-    return int(min(2_000_000, max(100_000, memory_mb * 1e6 / (2 * threads * _PER_EVENT))))
+    return int(min(1_000_000, max(100_000, memory_mb * 1e6 / (2 * threads * _PER_EVENT))))
 
 
 @dataclass(frozen=True)

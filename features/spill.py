@@ -69,7 +69,7 @@ class Spill:
         """
         path = self._folder / f"part-{shard:05d}"
         try:
-            columns.numbers.tofile(path)
+            columns.settled().tofile(path)
         except OSError as error:
             raise self._refusal(error) from error
         for i, codes in columns.codes.items():

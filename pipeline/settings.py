@@ -59,7 +59,7 @@ class ComputeSpec(Spec):
     memory_mb: PositiveInt = 2000
     threads: PositiveInt = 2
     events_per_shard: PositiveInt | None = None
-    """None: as many as the memory allows, at most two million."""
+    """None: as many as the memory allows, at most one million."""
     engine: Literal["local", "spark"] = "local"
     spark: SparkSpec = SparkSpec()
 

@@ -103,7 +103,7 @@ def _features(
             out.append(_for_attribute(attribute, dimension))
     for name, limit in sorted(spec.limits.items()):
         out.append(_for_limit(name, limit, log, level))
-    out += [own_feature(name, own, log) for name, own in sorted(spec.custom.items())]
+    out += [own_feature(name, own, log, _hours(spec)) for name, own in sorted(spec.custom.items())]
     return unique(out)
 
 
@@ -151,11 +151,15 @@ def _for_statistics(
         about = "team" if of_members and not events else dimension
         more: dict = {"against": ()} if statistic in _SHARES else {}
         if statistic == "business_share":
-            hours = spec.business_hours
-            more["hours"] = Hours(hours.timezone, hours.begin, hours.end)
+            more["hours"] = _hours(spec)
         for days in _windows(spec, statistic):
             out.append(define(statistic, about, scope, subject, events, days, **more))
     return out
+
+
+def _hours(spec: FeatureSpec) -> Hours:
+    hours = spec.business_hours
+    return Hours(hours.timezone, hours.begin, hours.end)
 
 
 def _windows(spec: FeatureSpec, statistic: str) -> Sequence[int | None]:
@@ -198,8 +202,13 @@ def _for_limit(name: str, item: LimitSpec, log: EventLog, level: Level) -> Featu
         limit = Limit("constant", f"{item.limit:g}")
     elif item.limit in {one.name for one in log.properties}:
         limit = Limit("event", item.limit)
-    else:
+    elif (level, item.limit) in {(one.of, one.name) for one in log.attributes}:
         limit = Limit(level, item.limit)
+    else:
+        raise SettingsError(
+            f"features.limits.{name}: {item.limit!r} is no attribute of a {level}; the limit of a "
+            f"{level} is a number, a property of the events, or an attribute of its own."
+        )
     usage = None if item.usage == "members" else item.usage
     return define(
         "limit_share", item.dimension, "entity", name, item.events, None, usage, limit=limit

@@ -8,7 +8,7 @@ from features.statistics import STATISTICS
 from features.wording import meaning
 
 
-def own_feature(name: str, spec: CustomSpec, log: EventLog) -> Feature:
+def own_feature(name: str, spec: CustomSpec, log: EventLog, hours: Hours | None = None) -> Feature:
     """The definition behind an entry of ``features.custom``; `name` becomes the column."""
     from dataclasses import replace
 
@@ -32,7 +32,7 @@ def own_feature(name: str, spec: CustomSpec, log: EventLog) -> Feature:
             Condition(of, one.one_of, one.at_least, one.at_most)
             for of, one in sorted(spec.where.items())
         ),
-        hours=Hours() if spec.statistic == "business_share" else None,
+        hours=(hours or Hours()) if spec.statistic == "business_share" else None,
         sql=spec.sql,
     )
     return replace(feature, meaning=spec.meaning or meaning(feature))

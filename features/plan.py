@@ -73,6 +73,10 @@ class Plan:
         )
 
 
+_CENTURY = 47_500
+"""Days from 1970 to 2100: no window needs to be longer."""
+
+
 def properties_of(feature: Feature) -> list[str]:
     """Event properties that a definition reads."""
     names = [one.property for one in feature.where]
@@ -172,7 +176,7 @@ def _check_form(feature: Feature) -> None:
     """Whether a definition says all that its statistic needs."""
     days = feature.days
     wrong = [
-        ("days", days, days is not None and (not isinstance(days, int) or days < 1)),
+        ("days", days, days is not None and not (isinstance(days, int) and 0 < days <= _CENTURY)),
         ("scope", feature.scope, feature.scope not in get_args(Scope)),
         ("dimension", feature.dimension, feature.dimension not in DIMENSIONS),
         ("events", feature.events, isinstance(feature.events, str)),
@@ -192,6 +196,10 @@ def _check_form(feature: Feature) -> None:
     if statistic.window == "bounded" and feature.days is None:
         raise SchemaMismatch(
             f"Feature {feature.name!r}: {feature.statistic} needs a window; give it `days`."
+        )
+    if statistic.window == "none" and feature.days is not None:
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: {feature.statistic} has no window; leave `days` out."
         )
     if statistic.over != "nothing" and feature.property is None:
         raise SchemaMismatch(

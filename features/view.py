@@ -95,7 +95,7 @@ class View:
         return selection
 
     def _selected(self, events: Sequence[str], where: tuple["Condition", ...]) -> Selection:
-        codes = [self.shard.plan.event_codes[e] for e in events if e in self.shard.event_set]
+        codes = [self.shard.plan.event_codes[e] for e in {*events} & self.shard.event_set]
         if len(codes) == 1 and not where:
             return self._of_one_event(codes[0])
         places = None

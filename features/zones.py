@@ -11,7 +11,7 @@ from features.definitions import Hours
 from features.errors import SettingsError
 
 _QUARTER_US = 15 * MINUTE_US
-"""Offsets from UTC change at whole quarters of an hour, in every zone since 1970."""
+"""Offsets from UTC change at whole quarters of an hour, but for a few changes in the 1970s."""
 
 
 def check_zone(zone: str) -> None:

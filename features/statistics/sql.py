@@ -20,6 +20,12 @@ from features.statistics.base import Statistic
 if TYPE_CHECKING:
     import duckdb
 
+_OWN = {"event", "member", "known_at", "as_of"}
+_OF_THE_MOMENT = {
+    *("age", "current_localtime", "current_localtimestamp", "current_date", "current_timestamp"),
+    *("version", "today", "now", "get_current_time", "get_current_timestamp"),
+}
+"""Functions of which some form reads the clock or the machine."""
 _TYPES: dict[ValueType, pa.DataType] = {"number": pa.float64(), "category": pa.string()}
 
 
@@ -36,11 +42,17 @@ def check_sql(feature: Feature, log: EventLog) -> None:
         raise SettingsError(f"Feature {feature.name!r} has the statistic sql but no expression.")
     connection = _connect()
     try:
-        _check_form(connection, feature)
+        properties = {item.name for item in log.properties}
+        if taken := sorted(name for name in properties if name.lower() in _OWN):
+            raise SettingsError(
+                f"Feature {feature.name!r}: the properties {few(taken)} have the names of columns "
+                f"that sql features already have ({few(sorted(_OWN))}); rename them at the source."
+            )
+        _check_form(connection, feature, properties)
         columns = {item.name: pa.array([], _TYPES[item.type]) for item in log.properties}
         empty = pa.table(
             {
-                "row": pa.array([], pa.int64()),
+                "__row": pa.array([], pa.int64()),
                 "event": pa.array([], pa.string()),
                 "member": pa.array([], pa.int32()),
                 "known_at": pa.array([], pa.timestamp("us")),
@@ -49,12 +61,20 @@ def check_sql(feature: Feature, log: EventLog) -> None:
             }
         )
         connection.register("seen", empty)
-        _run(connection, feature, f"select ({feature.sql}\n)::double from seen group by row")
+        _run(connection, feature, f'select ({feature.sql}\n)::double from seen group by "__row"')
+        found = _run(connection, feature, f"select ({feature.sql}\n)::double as v from seen")["v"]
+        if len(found) != 1:
+            raise SettingsError(
+                f"Feature {feature.name!r}: sql must be one aggregate, one number of all events of "
+                "the window."
+            )
     finally:
         connection.close()
 
 
-def _check_form(connection: "duckdb.DuckDBPyConnection", feature: Feature) -> None:
+def _check_form(
+    connection: "duckdb.DuckDBPyConnection", feature: Feature, properties: set[str]
+) -> None:
     text = connection.execute("select json_serialize_sql(?)", [f"select {feature.sql}"]).fetchall()
     tree = json.loads(text[0][0])
     if tree.get("error_type") == "parser":
@@ -85,12 +105,21 @@ def _check_form(connection: "duckdb.DuckDBPyConnection", feature: Feature) -> No
             f"Feature {feature.name!r}: sql may not hold a {few(wrong).lower()}: it sees the "
             "events of one window only."
         )
+    known = {"event", "member", "known_at", "as_of", *(name.lower() for name in properties)}
+    named = {".".join(p["column_names"]) for p in parts if p.get("class") == "COLUMN_REF"}
+    if strange := sorted(name for name in named if name.lower() not in known):
+        raise SettingsError(
+            f"Feature {feature.name!r}: sql names {few(strange)}; there are event, member, "
+            f"known_at, as_of and the properties of the events ({few(sorted(properties))})."
+        )
+    if any(p.get("class") == "STAR" for p in parts):
+        raise SettingsError(f"Feature {feature.name!r}: sql must name its columns one by one.")
     used = {p["function_name"].lower() for p in parts if p.get("class") == "FUNCTION"}
     pure = connection.execute(
         "select distinct lower(function_name) from duckdb_functions() where function_type = "
         "'aggregate' or (function_type = 'scalar' and stability = 'CONSISTENT')"
     ).fetchall()
-    if impure := sorted(used - {name for (name,) in pure}):
+    if impure := sorted(used - {name for (name,) in pure} | used & _OF_THE_MOMENT):
         raise SettingsError(
             f"Feature {feature.name!r}: sql may not use {few(impure)}: only functions whose result "
             "depends on the events alone."
@@ -111,15 +140,17 @@ def _connect() -> "duckdb.DuckDBPyConnection":
     """A database that reaches no file, network or setting."""
     import duckdb
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "threads": 1,
             "enable_external_access": "false",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "lock_configuration": "true",
         }
     )
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set lock_configuration = true")
+    return connection
 
 
 def _run(
@@ -138,40 +169,60 @@ def _sql(s: Selection, f: Feature) -> np.ndarray:
     shard = s.view.shard
     names = np.array([*shard.plan.event_codes], object)
     columns: dict[str, Any] = {
-        "entity": np.repeat(np.arange(len(s.start) - 1), np.diff(s.start)),
-        "seq": np.arange(len(s)),
+        "__entity": np.repeat(np.arange(len(s.start) - 1), np.diff(s.start)),
+        "__seq": np.arange(len(s)),
         "event": pa.array(names, pa.string()).take(pa.array(s.values("event"))),
-        "member": pa.array(s.values("user"), mask=s.values("user") < 0),
+        "member": _members(s),
         "known_at": pa.array(s.at, pa.timestamp("us")),
     }
     for item in shard.plan.properties.values():
         columns[item.name] = _property(s, item.name, item.type)
-    rows = {"row": np.arange(len(s.rows)), "entity": s.rows.entity, "lo": s.lo(f.days), "hi": s.hi}
+    rows = {
+        "__row": np.arange(len(s.rows)),
+        "__entity": s.rows.entity,
+        "__lo": s.lo(f.days),
+        "__hi": s.hi,
+    }
     rows["as_of"] = pa.array(s.rows.as_of, pa.timestamp("us"))
     connection = _connect()
     try:
         connection.register("event_table", pa.table(columns))
         connection.register("row_table", pa.table(rows))
-        nothing = (
-            "select * exclude (entity, seq), 0 as row, known_at as as_of from event_table limit 0"
-        )
+        nothing = "select * exclude (__entity, __seq), known_at as as_of from event_table limit 0"
         empty = _run(connection, f, f"select ({f.sql}\n)::double as v from ({nothing})")["v"]
         found = _run(
             connection,
             f,
             f"""
-            select row, ({f.sql}
+            select __row, ({f.sql}
             )::double as v
-            from (select row, as_of, e.* exclude (entity, seq)
-                  from row_table r join event_table e
-                  on r.entity = e.entity and e.seq >= r.lo and e.seq < r.hi order by row, seq)
-            group by row""",
+            from (select __row, as_of, e.* exclude (__entity, __seq)
+                  from row_table r join event_table e on r.__entity = e.__entity
+                  and e.__seq >= r.__lo and e.__seq < r.__hi order by __row, __seq)
+            group by __row""",
         )
     finally:
         connection.close()
     out = np.full(len(s.rows), np.ma.filled(np.ma.asarray(empty, np.float64), np.nan)[0])
-    out[found["row"]] = np.ma.filled(np.ma.asarray(found["v"], np.float64), np.nan)
+    out[found["__row"]] = np.ma.filled(np.ma.asarray(found["v"], np.float64), np.nan)
     return out
+
+
+def _members(s: Selection) -> pa.Array:
+    """A number per user, in the order in which the entity's users first appear: 0, 1, ...
+
+    Not the log's code, which depends on who else is in the log, later users included.
+    """
+    user = s.values("user")
+    entity = np.repeat(np.arange(len(s.start) - 1), np.diff(s.start))
+    key = entity * (int(user.max(initial=0)) + 2) + user + 1
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
+    number = rank[inverse]
+    begins = s.start[:-1][np.diff(s.start) > 0]
+    sizes = np.diff(s.start)[np.diff(s.start) > 0]
+    return pa.array(number - number[begins].repeat(sizes), mask=user < 0)
 
 
 def _property(s: Selection, name: str, type_: ValueType) -> pa.Array:

@@ -15,11 +15,13 @@ def _numbers(s: Selection, name: str) -> np.ndarray:
 
 
 def _total(s: Selection, f: Feature, days: int | None) -> np.ndarray:
-    return s.sum(f.property, lambda: _numbers(s, str(f.property)), days)
+    return s.sum(("property", f.property), lambda: _numbers(s, str(f.property)), days)
 
 
 def _present(s: Selection, f: Feature, days: int | None) -> np.ndarray:
-    return s.difference(f.property, lambda: ~np.isnan(_numbers(s, str(f.property))), days)
+    return s.difference(
+        ("property", f.property), lambda: ~np.isnan(_numbers(s, str(f.property))), days
+    )
 
 
 def _sum(s: Selection, f: Feature) -> np.ndarray:
@@ -30,11 +32,21 @@ def _mean(s: Selection, f: Feature) -> np.ndarray:
     return ratio(_total(s, f, f.days), _present(s, f, f.days))
 
 
+def _centred(s: Selection, f: Feature) -> np.ndarray:
+    """Values less the first one of the entity: the variance is the same, and nothing cancels."""
+    value = _numbers(s, str(f.property))
+    place = np.where(~np.isnan(value), np.arange(len(value)), len(value))
+    some = np.flatnonzero(np.diff(s.start) > 0)
+    first = np.minimum.reduceat(place, s.start[:-1][some])
+    origin = np.where(first < len(value), value[np.minimum(first, len(value) - 1)], 0.0)
+    return value - origin.repeat(np.diff(s.start)[some])
+
+
 def _std(s: Selection, f: Feature) -> np.ndarray:
     """Population standard deviation, from the mean square and the mean."""
     n = _present(s, f, f.days)
-    mean = ratio(_total(s, f, f.days), n)
-    squares = s.sum((f.property, 2), lambda: _numbers(s, str(f.property)) ** 2, f.days)
+    mean = ratio(s.sum(("centred", f.property), lambda: _centred(s, f), f.days), n)
+    squares = s.sum(("squares", f.property), lambda: _centred(s, f) ** 2, f.days)
     square = ratio(squares, n)
     return np.where(n == 1, 0.0, np.sqrt(np.maximum(square - mean * mean, 0.0)))
 

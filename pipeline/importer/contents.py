@@ -76,7 +76,7 @@ class FileIndex:
         try:
             state = _state(path)
             known = self._files.get(str(path))
-            if known is None or known[:2] != state:
+            if known is None or known[:-1] != state:
                 known = [*state, _sha256(path)]
                 if _state(path) != state:
                     raise EventLogError(
@@ -87,7 +87,7 @@ class FileIndex:
         except OSError as error:
             raise EventLogError(f"Can't read {path.name!r}: {error.strerror or error}.") from error
         packed = ".gz" if path.suffix == ".gz" else ""
-        return f"{known[2]}.{kind_of(path)}{packed}"
+        return f"{known[-1]}.{kind_of(path)}{packed}"
 
     def gone(self, settings: str, contents: Iterable[str]) -> int:
         """How many contents of the last import with these settings are not among `contents`."""
@@ -112,7 +112,8 @@ class FileIndex:
 
 def _state(path: Path) -> list[int]:
     found = path.stat()
-    return [found.st_size, found.st_mtime_ns]
+    # A copy that keeps the time (cp -p, rsync -t) still has another inode or change time.
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def _sha256(path: Path) -> str:

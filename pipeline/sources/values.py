@@ -14,9 +14,10 @@ create macro id_of(t) as case
 create macro double_of(t) as case t
     when 'true' then 1.0 when 'false' then 0.0 else try_cast(t as double) end;
 
+-- Beyond 1e150 a square is no longer finite; such a number is a mistake, as infinity is.
 -- + 0.0 makes one zero of -0.0 and 0.0, which sort as equals but differ in bytes.
 create macro number_of(t) as
-    case when isfinite(double_of(t)) then double_of(t) + 0.0 end;
+    case when abs(double_of(t)) <= 1e150 then double_of(t) + 0.0 end;
 
 create macro domain_of(t) as
     case when regexp_full_match(trim(t), '[^@\s]+@[^@\s]+\.[^@\s]+')

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.catalogue import build_catalogue
@@ -13,8 +14,10 @@ from features.errors import FeatureLeak, SchemaMismatch, SettingsError
 from features.matrix import Snapshots
 from features.naming import define
 from features.proof import check_point_in_time
+from features.snapshots import own_rows
 from features.statistics import STATISTICS
 from features.statistics.base import Statistic
+from pipeline.importer.frame import import_frame
 from pipeline.settings import parse
 
 
@@ -220,3 +223,70 @@ def test_a_slip_in_define_is_one_sentence():
         define("coutn", "value", "entity", "login", ("login",), 7)
     with pytest.raises(SchemaMismatch, match="must be a tuple of names"):
         define("count", "value", "entity", "login", "login", 7)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "max(date_diff('day', known_at, current_date::timestamp))",
+        "max(epoch(current_timestamp))",
+        "max(epoch(localtimestamp))",
+        "max(epoch(age(known_at)))",
+        "count(distinct current_user)",
+        "max(row)",
+        "max(columns('rows'))",
+        "1 + max(__seq)",
+        "known_at",
+    ],
+)
+def test_sql_reads_neither_clock_nor_session_nor_the_engine(log, level, sql):
+    with pytest.raises(SettingsError, match="'mine'"):
+        build_features(log, _one_row(log, level), build_catalogue(own(sql=sql), log, level))
+
+
+def test_a_member_is_numbered_by_what_the_entity_did_alone(tmp_path):
+    """Not by the log's code, which somebody who joins later would move."""
+    times = pd.to_datetime(["2024-03-01", "2024-03-02", "2024-03-09"]).astype("datetime64[us]")
+    frame = pd.DataFrame({"event": "go", "user_id": ["x", "y", "a"], "account_id": "acme"})
+    for n in (2, 3):
+        log = import_frame(frame.assign(time=times)[:n], tmp_path / str(n), "account")
+        row = own_rows(log, "account", ["acme"], ["2024-03-05"])
+        features = build_catalogue(own(sql="sum(1 + 10 * member)"), log, "account")
+        mine = [feature for feature in features if feature.name == "mine"]
+        assert build_features(log, row, mine).column("mine") == [12]
+
+
+@pytest.mark.parametrize("name", ["sessions", "joined", "since", "first uses", "gaps squared"])
+def test_a_property_may_have_any_name(tmp_path, name):
+    """Names of properties are data, and must not meet the engine's own."""
+    times = pd.date_range("2024-03-01", periods=5, freq="h").astype("datetime64[us]")
+    frame = pd.DataFrame({"event": "go", "user_id": "u", "account_id": "a", "time": times})
+    log = import_frame(frame.assign(**{name: [1.0, 2.0, 3.0, 4.0, 10.0]}), tmp_path, "account")
+    asked = ("sessions", "slope", "first_uses", "new_members", "burstiness")
+    features = [define(one, "value", "entity", "any_event", (), 28) for one in asked]
+    features += [define(one, "value", "entity", "p", (), 28, name) for one in ("mean", "sum")]
+    row = own_rows(log, "account", ["a"], ["2024-03-10"])
+    forward = build_features(log, row, features).frame()
+    backward = build_features(log, row, features[::-1]).frame()
+    assert forward["p_mean_28d"][0] == 4
+    assert forward["p_sum_28d"][0] == 20
+    assert forward["any_event_sessions_28d"][0] == 5
+    assert forward.equals(backward[forward.columns])
+
+
+def test_the_deviation_of_large_numbers_keeps_their_digits(tmp_path):
+    times = pd.date_range("2024-03-01", periods=5, freq="h").astype("datetime64[us]")
+    frame = pd.DataFrame({"event": "go", "user_id": "u", "account_id": "a", "time": times})
+    values = 1.7e12 + np.arange(5.0)
+    log = import_frame(frame.assign(stamp=values), tmp_path, "account")
+    std = define("std", "value", "entity", "stamp", (), 28, "stamp")
+    row = own_rows(log, "account", ["a"], ["2024-03-10"])
+    assert build_features(log, row, std).column(std.name) == [np.float32(np.sqrt(2))]
+
+
+def test_a_name_given_twice_counts_once(log, level, snapshots):
+    once, twice = (
+        column(log, level, snapshots, own(statistic="share", events=("login",), against=against))
+        for against in (("login", "limit"), ("login", "limit", "limit"))
+    )
+    np.testing.assert_array_equal(once, twice)

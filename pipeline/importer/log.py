@@ -66,9 +66,8 @@ def import_log(
     base, store = Path(base).resolve(), Path(store).resolve()
     index = FileIndex(store / parts.FOLDER / "index.json")
     contents = [index.contents(find_files(one.files, base)) for one in spec.all_sources]
-    tables = [
-        [index.content(path) for path in find_files(table.files, base)] for table in spec.tables
-    ]
+    table_files = [find_files(table.files, base) for table in spec.tables]
+    tables = [[index.content(path) for path in paths] for paths in table_files]
     settings = _settings_key(spec, level, events_per_shard)
     told = sorted({content for one in contents for content in one.files})
     n_gone = index.gone(settings, told)
@@ -81,9 +80,14 @@ def import_log(
     with shared_use(store / parts.FOLDER / ".lock") as alone, new_folder(target) as folder:
         connection = steps.open_work(folder, memory_mb, threads)
         with steps.one_sentence(connection, store):
-            staged = parts.stage_new(connection, spec, contents, store, folder, threads)
+            staged = parts.stage_new(
+                connection, spec, contents, store, folder, threads, index.content
+            )
             _tell(tell, import_report.told_of_files(staged, n_gone))
             steps.write_log(connection, spec, base, staged, folder, level, events_per_shard, tell)
+        for paths, before in zip(table_files, tables, strict=True):
+            for path, content in zip(paths, before, strict=True):
+                parts.refuse_changed(path, content, index.content(path))
         steps.remove_work(folder)
         used = [key for one in staged for key in one.keys]
         if alone():

@@ -43,16 +43,22 @@ def stage_new(
     store: Path,
     work: Path,
     threads: int,
+    content_of: Callable[[Path], str],
 ) -> list[Staged]:
     """Stage every content that has no part yet; returns the parts of each source.
 
     A part is written in `work` and then renamed into ``store/parts``: it is there whole or not at
     all, and what a killed import has staged is not staged again.
 
+    Parameters
+    ----------
+    content_of
+        The content of a file at this moment, see `FileIndex.content`.
+
     Raises
     ------
     EventLogError
-        When a file can't be read.
+        When a file can't be read, or is no longer what it was when its content was taken.
     """
     take = _take(spec)
     home = store / FOLDER
@@ -63,16 +69,17 @@ def stage_new(
     ]
     known = {key: Part.read(home / key) for one in keys for key in one}
     new = {
-        key: (source, path)
-        for source, one in zip(spec.all_sources, keys, strict=True)
-        for key, path in one.items()
-        if known[key] is None
+        key: (source, path, content)
+        for source, found in zip(spec.all_sources, contents, strict=True)
+        for content, path in found.files.items()
+        if known[key := part_key(content, source, take)] is None
     }
 
     def stage_one(key: str) -> None:
-        source, path = new[key]
+        source, path, content = new[key]
         with connection.cursor() as cursor:
             stage_file(cursor, source, take, path, work / FOLDER / key)
+        refuse_changed(path, content, content_of(path))
         _publish(work / FOLDER / key, home / key)
 
     _each(stage_one, new, threads)
@@ -115,6 +122,19 @@ def part_key(content: str, source: Source, take: Take) -> str:
     ]
     told = json.dumps([content, settings], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+def refuse_changed(path: Path, before: str, now: str) -> None:
+    """
+    Raises
+    ------
+    EventLogError
+        When a file is not what it was before it was read.
+    """
+    if now != before:
+        raise EventLogError(
+            f"The file {path.name!r} changed while it was read; import it when it is complete."
+        )
 
 
 def _publish(fresh: Path, target: Path) -> None:

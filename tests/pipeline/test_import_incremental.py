@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.clock import DAY_US, to_text, to_us
+from features.errors import EventLogError
 from features.events import EventLog
 from pipeline.importer.log import import_log
 from pipeline.sources.spec import DataSpec
@@ -270,3 +271,22 @@ def test_a_killed_import_leaves_whole_parts_that_the_next_one_uses(tmp_path, sta
         assert lines[0] == f"files: {4 - whole} new, {whole} read before, 0 gone"
     assert {one.name for one in store.iterdir()} == {log.root.name, "parts"}
     assert bytes_of(log) == bytes_of(imported(folder, tmp_path / "other", 9000)[0])
+
+
+def test_a_file_that_changes_while_it_is_imported_is_refused_and_kept_under_no_name(tmp_path):
+    """The report's first line comes after the contents are taken and before files are read."""
+    folder = tmp_path / "in"
+    file = write(folder, "1.jsonl", [row("use", "ann", 1)])
+    shutil.copy(file, folder / "copy.jsonl")
+    whole = file.read_text()
+
+    def write_on(_: str) -> None:
+        for name in ("1.jsonl", "copy.jsonl"):
+            (folder / name).write_text(whole + row("use", "eve", 2) + "\n")
+
+    store = tmp_path / "store"
+    with pytest.raises(EventLogError, match="changed while it was read"):
+        import_log(spec_of(), folder, store, "account", report=write_on)
+    for name in ("1.jsonl", "copy.jsonl"):
+        (folder / name).write_text(whole)
+    assert imported(folder, store)[0].ids("user").tolist() == ["ann"]

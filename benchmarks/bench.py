@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.job import Job
-from benchmarks.measure import Run, interleave, machine, measure, median
-from benchmarks.versus import Contest, differing
+from benchmarks.measure import Run, interleave, machine, measure, median, touch_memory
+from benchmarks.versus import AGAIN, Contest, differing, starts_count
 from benchmarks.worlds import START_US, as_of_times, world_folder
 
 _WARM_EVENTS = 20_000
@@ -59,28 +60,42 @@ class Bench:
             raise RuntimeError(f"benchmarks.{module} failed: {run.failure}")
         return run
 
-    def runner(self, engine: str, job: Job) -> Callable[[], Run]:
-        """A measured engine, to be run any number of times."""
-        return lambda: self.start(f"engines.{engine}", job.to_text())
+    def runner(self, engine: str, job: Job, may_fail: bool = False) -> Callable[[], Run]:
+        """A measured engine, to be run any number of times, each on memory just touched."""
+        start = self.try_start if may_fail else self.start
+
+        def run() -> Run:
+            touch_memory(job.to_text())
+            return start(f"engines.{engine}", job.to_text())
+
+        return run
 
     def engines(self, with_full: bool = True) -> dict[str, Any]:
         """CORE, FULL and the floor, interleaved; CORE's sums held against an independent count."""
         told = machine()
         for kind in ("core", "full"):
             # Compiles what is not in numba's cache yet; a user pays that once, not per run.
-            self.runner("ours", self.job(kind, n_events=_WARM_EVENTS))()
+            self.start("engines.ours", self.job(kind, n_events=_WARM_EVENTS).to_text())
         judge = self.start("peers.numpy_tiles", self.job().to_text())
         _say(f"CORE, FULL and floor, {self.repeats} times")
         jobs = {
             "core": self.runner("ours", self.job("core")),
             # At a hundred million events its output alone may be more than the machine has.
-            "full": lambda: self.try_start("engines.ours", self.job("full").to_text()),
+            "full": self.runner("ours", self.job("full"), may_fail=True),
             "floor": self.runner("floor", self.job()),
         }
         if not with_full:
             jobs["full"] = lambda: Run(0, 0, 0, {}, "not asked for")
         runs = interleave(jobs, self.repeats)
         core, full, floor = (median(runs[name]) for name in ("core", "full", "floor"))
+        if starts_count(self.n_events):
+            for one, engine, kind in (
+                (core, "ours", "core"),
+                (full, "ours", "full"),
+                (floor, "floor", "core"),
+            ):
+                again = self.start(f"engines.{engine}", self.job(kind, again=AGAIN).to_text())
+                one["again_cpu"] = again.told["again_cpu"]
         wrong = differing(core["checks"], judge.told["checks"])
         return {
             "events": self.n_events,
@@ -106,14 +121,12 @@ class Bench:
             _say(f"import of {path.name}")
             plain = Job(str(path), [], START_US, self.threads, "plain")
             extract = replace(plain, kind="extract")
-            runs = interleave(
-                {
-                    "import": self.runner("importing", plain),
-                    "read": self.runner("reading", plain),
-                    "extract": self.runner("reading", extract),
-                },
-                self.repeats,
-            )
+            jobs = {
+                "import": partial(self.start, "engines.importing", plain.to_text()),
+                "read": partial(self.start, "engines.reading", plain.to_text()),
+                "extract": partial(self.start, "engines.reading", extract.to_text()),
+            }
+            runs = interleave(jobs, self.repeats)
             found: dict[str, Any] = {name: median(some) for name, some in runs.items()}
             found |= {
                 "file": path.name,
@@ -127,7 +140,7 @@ class Bench:
     def peers(self, names: list[str], core: dict[str, Any]) -> dict[str, Any]:
         """``peers``: CPU ratios over CORE; ``peer_runs``: everything about them."""
         contest = Contest(
-            job_text=lambda n_events: self.job(n_events=n_events).to_text(),
+            job=lambda n_events: self.job(n_events=n_events),
             environments=self.data / "environments",
             pythons=self.pythons,
             repeats=self.repeats,

@@ -83,6 +83,15 @@ def _reason(code: int, lines: list[str], cpu_limit: int | None) -> str:
     return lines[-1] if lines else f"exit code {code}"
 
 
+def touch_memory(job_text: str) -> None:
+    """Have a process fill as many cells as a job's output, and end, right before the job is run.
+
+    On a virtual machine the first touch of memory that the host has taken back costs up to several
+    CPU seconds per GB, now and then; that is no engine's doing.
+    """
+    measure([sys.executable, "-m", "benchmarks.engines.fill", job_text])
+
+
 def interleave(jobs: dict[str, Callable[[], Run]], repeats: int) -> dict[str, list[Run]]:
     """Every job once, then every job again: what slows the machine for a while hits all alike."""
     runs: dict[str, list[Run]] = {name: [] for name in jobs}
@@ -93,7 +102,7 @@ def interleave(jobs: dict[str, Callable[[], Run]], repeats: int) -> dict[str, li
 
 
 def median(runs: Sequence[Run]) -> dict[str, Any]:
-    """Medians of CPU, wall and work, the largest peak, what the first run told, any failure.
+    """Medians of CPU and wall, the largest peak, what the first run told, any failure.
 
     >>> median([Run(2, 3, 50, {}), Run(1, 2, 60, {}), Run(9, 9, 40, {})])["cpu"]
     2
@@ -103,13 +112,12 @@ def median(runs: Sequence[Run]) -> dict[str, Any]:
         "cpu": statistics.median(run.cpu for run in runs),
         "wall": statistics.median(run.wall for run in runs),
         "peak_mb": max(run.peak_mb for run in runs),
-        "work_cpu": statistics.median(run.told.get("work_cpu", run.cpu) for run in runs),
         "repeats": len(runs),
         "failure": next((run.failure for run in runs if run.failure), ""),
         "cpus": [round(run.cpu, 3) for run in runs],
         "walls": [round(run.wall, 3) for run in runs],
     }
-    return {**{k: v for k, v in told.items() if k != "work_cpu"}, **middle}
+    return {**told, **middle}
 
 
 def machine() -> dict[str, Any]:

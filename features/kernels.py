@@ -184,29 +184,53 @@ def window_sum(
 
 
 @njit(**_JIT)
-def window_max(
+def window_maxima(
     value: np.ndarray, row_start: np.ndarray, hi: np.ndarray, lo: np.ndarray, longest: int
 ) -> np.ndarray:
-    """Maximum over ``[lo, hi)``, NaN left out: float64, shape (n_rows,); NaN if there is none.
+    """Maximum over ``[lo, hi)`` of several windows at once; NaN left out, NaN if there is none.
 
-    A queue of candidates with decreasing values; `longest` events of one entity at most.
+    One stack of candidates with decreasing values serves all windows: each keeps the place of the
+    first candidate that has not left it, and that is its maximum.
+
+    Parameters
+    ----------
+    lo
+        int32, shape (n_windows, n_rows).
+    longest
+        The most events of one entity.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_windows, n_rows)
     """
-    out = np.full(len(hi), np.nan)
-    queue = np.empty(longest, np.int32)
+    n_windows = len(lo)
+    out = np.full((n_windows, len(hi)), np.float32(np.nan), np.float32)
+    stack = np.empty(longest, np.int32)
+    head = np.zeros(n_windows, np.int64)
     for e in range(len(row_start) - 1):
-        head, tail, seen = 0, 0, -1
+        top, seen = 0, -1
         for row in range(row_start[e], row_start[e + 1]):
-            if lo[row] > seen:
-                head, tail, seen = 0, 0, lo[row]
+            left = lo[0, row]
+            for w in range(1, n_windows):
+                left = min(left, lo[w, row])
+            if left > seen:
+                # Nothing is shared with the windows before.
+                top, seen = 0, left
+            lowest = top
             for i in range(seen, hi[row]):
                 if value[i] == value[i]:
-                    while tail > head and value[queue[tail - 1]] <= value[i]:
-                        tail -= 1
-                    queue[tail] = i
-                    tail += 1
+                    while top > 0 and value[stack[top - 1]] <= value[i]:
+                        top -= 1
+                    lowest = min(lowest, top)
+                    stack[top] = i
+                    top += 1
             seen = max(seen, hi[row])
-            while head < tail and queue[head] < lo[row]:
-                head += 1
-            if head < tail:
-                out[row] = value[queue[head]]
+            for w in range(n_windows):
+                # What lies below `lowest` and below the old head has left the window before.
+                k = min(head[w], lowest)
+                while k < top and stack[k] < lo[w, row]:
+                    k += 1
+                head[w] = k
+                if k < top:
+                    out[w, row] = value[stack[k]]
     return out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.arrow import numbers, texts
 from features.definitions import Feature
 from features.errors import EventLogError, SchemaMismatch, few
 from features.events import Level
@@ -108,7 +109,11 @@ class FeatureMatrix:
 
     def column(self, name: str) -> np.ndarray:
         """float32 array, or object array of str and None, shape (n,)."""
-        return self.table[name].to_numpy(zero_copy_only=False)
+        import pyarrow as pa
+
+        column = self.table[name]
+        text = column.type in (pa.string(), pa.large_string())
+        return texts(column) if text else numbers(column)
 
     def take(self, rows: np.ndarray) -> "FeatureMatrix":
         """The rows of an increasing index or a boolean mask."""

@@ -39,7 +39,11 @@ class Selection:
         int64, shape (n_entities + 1,): events of entity ``e`` are ``[start[e], start[e + 1])``.
     places
         int32, shape (n_events,): where each event lies in the view; None: it is all of them.
+    features
+        What the group asks of it, so that windows that share work are computed together.
     """
+
+    features: tuple[Feature, ...] = ()
 
     def __init__(self, view: "View", at: np.ndarray, start: np.ndarray, places: np.ndarray | None):
         self.view, self.at, self.start, self._places = view, at, start, places
@@ -82,6 +86,12 @@ class Selection:
     def longest(self) -> int:
         """The most events of one entity, at least 1."""
         return max(1, int(np.diff(self.start).max(initial=0)))
+
+    def windows(self, feature: Feature) -> tuple[int | None, ...]:
+        """Look-backs in which the group asks for `feature`'s statistic of its property."""
+        what = (feature.statistic, feature.property)
+        alike = (one for one in self.features if (one.statistic, one.property) == what)
+        return tuple(dict.fromkeys(one.days for one in (*alike, feature)))
 
     def lo(self, days: int | None) -> np.ndarray:
         """Per row the first event of [as_of - days, as_of), None: of all before as_of."""

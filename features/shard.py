@@ -100,6 +100,7 @@ def _fill_of_accounts(
 def _fill(view: View, group: Group, place: np.ndarray, columns: Columns) -> None:
     """Every feature over one selection of events."""
     selection = view.select(group.events, group.where)
+    selection.features = tuple(feature for _, feature in group.columns)
     for column, feature in group.columns:
         statistic = STATISTICS[feature.statistic]
         if statistic.empty is None or selection.carries(statistic.over, feature):

@@ -219,7 +219,7 @@ def test_a_process_that_fails_tells_why():
 
 def test_a_peer_beyond_its_limit_is_reported_and_not_waited_for(world):
     contest = Contest(
-        job_text=lambda _: job_of(world).to_text(),
+        job=lambda _: job_of(world),
         environments=world,
         pythons={"polars": Path(sys.executable)},
         repeats=1,

@@ -4,7 +4,7 @@ import numpy as np
 
 from features.definitions import Feature
 from features.events import PROPERTY_PREFIX
-from features.kernels import window_max
+from features.kernels import window_maxima
 from features.kernels_counts import concentration
 from features.selection import Selection
 from features.statistics.base import Statistic, at_rows, ratio
@@ -51,15 +51,29 @@ def _std(s: Selection, f: Feature) -> np.ndarray:
     return np.where(n == 1, 0.0, np.sqrt(np.maximum(square - mean * mean, 0.0)))
 
 
+def _maxima(s: Selection, f: Feature, sign: int) -> np.ndarray:
+    """Of ``sign * value``; every window that the group asks for is computed with the first."""
+    windows = s.windows(f)
+    found = s.once(
+        ("maxima", f.property, sign, windows),
+        lambda: window_maxima(
+            sign * _numbers(s, str(f.property)),
+            s.rows.start,
+            s.hi,
+            np.stack([s.lo(days) for days in windows]),
+            s.longest,
+        ),
+    )
+    return found[windows.index(f.days)]
+
+
 def _max(s: Selection, f: Feature) -> np.ndarray:
-    value = _numbers(s, str(f.property))
-    return window_max(value, s.rows.start, s.hi, s.lo(f.days), s.longest)
+    return _maxima(s, f, 1)
 
 
 def _min(s: Selection, f: Feature) -> np.ndarray:
-    value = -_numbers(s, str(f.property))
     # 0 - x, not -x: the sign of a zero or of a NaN would show in the bytes.
-    return 0 - window_max(value, s.rows.start, s.hi, s.lo(f.days), s.longest)
+    return 0 - _maxima(s, f, -1)
 
 
 def _value_trend(s: Selection, f: Feature) -> np.ndarray:

@@ -11,6 +11,8 @@ _PER_EVENT = 200
 """Bytes at work per event of a shard: its columns, two sorts, links and running sums."""
 _PER_ROW = 150
 """Bytes at work per snapshot of a shard: the ends of its windows and a few columns."""
+_LEAST_ROWS = 1000
+"""Fewer snapshots at once would cost more reading than they save."""
 _BASE_MB = 300
 """The program with its libraries."""
 
@@ -26,10 +28,22 @@ def events_per_shard(memory_mb: int, threads: int) -> int:
 
 @dataclass(frozen=True)
 class Budget:
-    """How many shards are computed at the same time, and whether the matrix goes to disk."""
+    """How the matrix is computed.
+
+    Parameters
+    ----------
+    threads
+        Shards computed at the same time.
+    spill
+        Whether the matrix goes to disk.
+    rows_at_once
+        Snapshots of one shard that are computed together; None for all. A shard with more is read
+        again for the rest.
+    """
 
     threads: int
     spill: bool
+    rows_at_once: int | None = None
 
 
 def within(
@@ -56,16 +70,22 @@ def within(
     matrix = 4.0 * n_features * sum(rows.values())
     if matrix + work <= limit:
         return Budget(_fitting(limit - matrix, work, threads), False)
-    part = work + 4 * n_features * max(rows.values())
-    if part > limit:
+    part = max(
+        events[shard] * _PER_EVENT + n * (_PER_ROW + 4 * n_features) for shard, n in rows.items()
+    )
+    if part <= limit:
+        return Budget(_fitting(limit, part, threads), True)
+    of_events = max(events[shard] for shard in rows) * _PER_EVENT
+    at_once = int((limit - of_events) / (_PER_ROW + 4 * n_features))
+    if at_once < _LEAST_ROWS:
         logger.warning(
             "The largest shard holds %s events and needs about %.0f MB, more than the limit of "
             "%d MB; raise compute.memory_mb if this fails",
             f"{max(events):,}",
-            part / 1e6 + _BASE_MB,
+            (of_events + _LEAST_ROWS * (_PER_ROW + 4 * n_features)) / 1e6 + _BASE_MB,
             memory_mb,
         )
-    return Budget(_fitting(limit, part, threads), True)
+    return Budget(1, True, max(at_once, _LEAST_ROWS))
 
 
 def _fitting(room: float, work: float, threads: int) -> int:

@@ -30,7 +30,6 @@ _EVERY_WINDOW = {
 }
 _TRENDS = {"trend", "acceleration", "value_trend"}
 _FIRST_PERIOD = {"first_period", "first_period_ratio"}
-_SHARES = {"share", "member_share"}
 
 
 def build_catalogue(
@@ -85,9 +84,13 @@ def _features(
         members = level == "account" or scope == "account"
         out += _of_all_events(spec, scope, members)
         for name, group in sorted(spec.groups.items()):
-            out += _for_events(spec, scope, name, group.events, group.dimension, members)
+            out += _for_statistics(
+                spec, spec.event_statistics, scope, name, group.events, group.dimension, members
+            )
     for event, dimension in choice.events:
-        out += _for_events(spec, "entity", event, (event,), dimension, level == "account")
+        out += _for_statistics(
+            spec, spec.event_statistics, "entity", event, (event,), dimension, level == "account"
+        )
     for name, item in sorted(choice.properties.items()):
         out += _for_property(spec, name, item, types[name])
     team: Scope = "entity" if level == "account" else "account"
@@ -99,12 +102,26 @@ def _features(
     known = {(item.of, item.name): item for item in log.attributes}
     for name, dimension in spec.attributes.items():
         attribute = known.get((level, name)) or known.get(("account", name))
-        if attribute is not None:
-            out.append(_for_attribute(attribute, dimension))
+        if attribute is None:
+            raise SettingsError(
+                f"features.attributes.{name}: an account has none, its users have; count their "
+                "values with features.member_attributes."
+            )
+        out.append(_for_attribute(attribute, dimension))
     for name, limit in sorted(spec.limits.items()):
         out.append(_for_limit(name, limit, log, level))
-    out += [own_feature(name, own, log, _hours(spec)) for name, own in sorted(spec.custom.items())]
-    return unique(out)
+    shipped = unique(out)
+    taken = {feature.name for feature in shipped}
+    for name, own in sorted(spec.custom.items()):
+        feature = own_feature(name, own, log, _hours(spec))
+        if feature.name in taken:
+            raise SettingsError(
+                f"features.custom.{name}: there is a feature {feature.name!r} already; choose "
+                "another name."
+            )
+        taken.add(feature.name)
+        shipped += (feature,)
+    return shipped
 
 
 def _of_all_events(spec: FeatureSpec, scope: Scope, members: bool) -> list[Feature]:
@@ -120,17 +137,6 @@ def _of_all_events(spec: FeatureSpec, scope: Scope, members: bool) -> list[Featu
                     spec, _OF_DIMENSIONS, scope, subject, events, dimension, members
                 )
     return out
-
-
-def _for_events(
-    spec: FeatureSpec,
-    scope: Scope,
-    subject: str,
-    events: tuple[str, ...],
-    dimension: Dimension,
-    members: bool,
-) -> list[Feature]:
-    return _for_statistics(spec, spec.event_statistics, scope, subject, events, dimension, members)
 
 
 def _for_statistics(
@@ -149,7 +155,7 @@ def _for_statistics(
             continue
         # How a team works is the team's dimension, whatever the events.
         about = "team" if of_members and not events else dimension
-        more: dict = {"against": ()} if statistic in _SHARES else {}
+        more: dict = {"against": ()} if STATISTICS[statistic].of_share else {}
         if statistic == "business_share":
             more["hours"] = _hours(spec)
         for days in _windows(spec, statistic):
@@ -168,7 +174,7 @@ def _windows(spec: FeatureSpec, statistic: str) -> Sequence[int | None]:
     if window == "none":
         return (None,)
     if statistic in _TRENDS:
-        return spec.trend_days
+        return sorted(set(spec.trend_days))
     if statistic in _FIRST_PERIOD:
         return (spec.first_days,)
     if statistic == "member_share":

@@ -4,7 +4,7 @@ from collections import Counter
 from difflib import get_close_matches
 
 from features.catalogue_spec import FeatureSpec
-from features.definitions import DIMENSIONS
+from features.definitions import DIMENSIONS, slug
 from features.errors import SettingsError, few
 from features.events import EventLog
 
@@ -23,13 +23,19 @@ def check_names(spec: FeatureSpec, log: EventLog) -> None:
             raise SettingsError(
                 f"features.events names {few(twice)} more than once; keep one each."
             )
+    events = {slug(name) for name in log.event_codes}
+    if alike := sorted(name for name in spec.groups if slug(name) in events):
+        raise SettingsError(
+            f"features.groups: {few(alike)} would be taken for an event of the log; choose "
+            "another name."
+        )
     properties = {item.name for item in log.properties}
     attributes = {item.name for item in log.attributes}
     known = {
         "properties": (properties, set(spec.properties or {})),
         "attributes": (attributes, set(spec.attributes)),
         "member_attributes": (
-            {item.name for item in log.attributes if item.of == "user"},
+            {i.name for i in log.attributes if i.of == "user" and i.type == "category"},
             set(spec.member_attributes),
         ),
         "limits": (

@@ -37,7 +37,7 @@ Statistic = Literal[
     "business_share",  # events in business hours / events
     "gap_days",  # mean days from one active day to the next
     "gap_variation",  # standard deviation of those / their mean: 0 is a clock
-    "burstiness",  # (sd - mean) / (sd + mean) of the times between events
+    "burstiness",  # how the times between events vary, -1 to 1 (Kim and Jo 2016)
     "sessions",  # sessions that began in the window (gap of more than 30 minutes)
     "session_minutes",  # minutes inside sessions in the window / sessions that began in it
     "events_per_session",  # events / sessions

@@ -1,4 +1,4 @@
-"""Point-in-time features of any snapshots: every shard of the log is read and swept once."""
+"""Point-in-time features of any snapshots: every shard is swept once, whatever the dates."""
 
 import tempfile
 from collections.abc import Callable, Iterable
@@ -55,7 +55,7 @@ def build_features(
     spill
         Folder for that; None: the system's folder for temporary files.
     progress
-        Called with (shards done, shards in all).
+        Called with (parts done, parts in all); a part is a shard, or some of its rows.
 
     Returns
     -------
@@ -79,9 +79,8 @@ def build_features(
             "it. Import it again with `entity: user`."
         )
     features = (features,) if isinstance(features, Feature) else tuple(features)
-    plan = compile_plan(
-        log, snapshots.level, features, references(log, snapshots.level, features, threads)
-    )
+    compared = references(log, snapshots.level, features, threads, memory_mb, spill)
+    plan = compile_plan(log, snapshots.level, features, compared)
     shards = _rows_by_shard(log, snapshots)
     sizes = {shard: len(rows) for shard, rows in shards}
     budget = within(log, sizes, len(features), threads, memory_mb)
@@ -102,28 +101,50 @@ def build_features(
         def keep(shard: int, rows: np.ndarray) -> None:
             part = Columns(features, len(rows))
             fill(shard, rows, np.arange(len(rows)), part)
-            parts.keep(shard, rows, part)
+            parts.keep(rows, part)
 
-        _each(keep, shards, budget.threads, progress)
+        most = budget.rows_at_once
+        _each(keep, shards if most is None else _cut(shards, most), budget.threads, progress)
         return FeatureMatrix(snapshots, features, parts.table())
 
 
 def references(
-    log: EventLog, level: Level, features: Iterable[Feature], threads: int = 1
+    log: EventLog,
+    level: Level,
+    features: Iterable[Feature],
+    threads: int = 1,
+    memory_mb: int | None = None,
+    spill: Path | None = None,
 ) -> dict[Feature, Reference]:
-    """What each ``first_period_ratio`` feature is compared with, from all entities of the log."""
-    found: dict[Feature, Reference] = {}
+    """What each ``first_period_ratio`` feature is compared with, from all entities of the log.
+
+    One more pass over the log for each level and length of the first period, one for each level to
+    find where it begins, and none if no feature compares.
+    """
+    asked: dict[Level, dict[int, list[Feature]]] = {}
     for feature in features:
-        if feature.statistic == "first_period_ratio" and feature.days is not None:
+        if needs_reference(feature) and feature.days is not None:
             of: Level = "account" if feature.scope == "account" else level
-            first, _ = lifespans(log, of)
-            began = np.flatnonzero(first < NO_EVENT_US)
-            end = first[began] + feature.days * DAY_US
-            period = replace(feature, statistic="first_period", scope="entity")
+            asked.setdefault(of, {}).setdefault(feature.days, []).append(feature)
+    found: dict[Feature, Reference] = {}
+    for of, by_days in asked.items():
+        first, _ = lifespans(log, of)
+        began = np.flatnonzero(first < NO_EVENT_US)
+        for days, alike in by_days.items():
+            end = first[began] + days * DAY_US
             ends = Snapshots.of(of, began, end, log.ids(of))
-            counts = build_features(log, ends, (period,), threads=threads)
-            found[feature] = Reference.of(end, counts.column(period.name))
+            periods = [replace(f, statistic="first_period", scope="entity") for f in alike]
+            counts = build_features(
+                log, ends, periods, threads=threads, memory_mb=memory_mb, spill=spill
+            )
+            for feature in alike:
+                found[feature] = Reference.of(end, counts.column(feature.name))
     return found
+
+
+def needs_reference(feature: Feature) -> bool:
+    """Whether it compares an entity with all others."""
+    return feature.statistic == "first_period_ratio"
 
 
 def _rows_by_shard(log: EventLog, snapshots: Snapshots) -> list[tuple[int, np.ndarray]]:
@@ -134,6 +155,15 @@ def _rows_by_shard(log: EventLog, snapshots: Snapshots) -> list[tuple[int, np.nd
         (shard, order[start[shard] : start[shard + 1]].astype(np.int64))
         for shard in range(log.n_shards)
         if start[shard] < start[shard + 1]
+    ]
+
+
+def _cut(shards: list[tuple[int, np.ndarray]], most: int) -> list[tuple[int, np.ndarray]]:
+    """The same rows, at most so many at once."""
+    return [
+        (shard, rows[begin : begin + most])
+        for shard, rows in shards
+        for begin in range(0, len(rows), most)
     ]
 
 

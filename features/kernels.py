@@ -142,48 +142,6 @@ def distinct(
 
 
 @njit(**_JIT)
-def running_sum(value: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of an entity's values up to and including each event, as two float64; NaN adds nothing.
-
-    An unevaluated pair (TwoSum, Knuth 1969, The Art of Computer Programming vol. 2, 4.2.2): the
-    difference of two of them is right to the last bits and depends on the entity's past alone, not
-    on which snapshots were asked for.
-    """
-    total = np.empty(len(value))
-    rest = np.empty(len(value))
-    for e in range(len(start) - 1):
-        high, low = 0.0, 0.0
-        for i in range(start[e], start[e + 1]):
-            if value[i] == value[i]:
-                new = high + value[i]
-                part = new - high
-                low += (high - (new - part)) + (value[i] - part)
-                high = new
-            total[i] = high
-            rest[i] = low
-    return total, rest
-
-
-@njit(**_JIT)
-def window_sum(
-    total: np.ndarray, rest: np.ndarray, first: np.ndarray, hi: np.ndarray, lo: np.ndarray
-) -> np.ndarray:
-    """Sums over ``[lo, hi)`` from `running_sum`: float64, shape (n_rows,); 0 for an empty window.
-
-    ``first[row]`` is the entity's first event.
-    """
-    out = np.zeros(len(hi))
-    for row in range(len(hi)):
-        if hi[row] > lo[row]:
-            high, low = total[hi[row] - 1], rest[hi[row] - 1]
-            if lo[row] > first[row]:
-                high -= total[lo[row] - 1]
-                low -= rest[lo[row] - 1]
-            out[row] = high + low
-    return out
-
-
-@njit(**_JIT)
 def window_maxima(
     value: np.ndarray, row_start: np.ndarray, hi: np.ndarray, lo: np.ndarray, longest: int
 ) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Building definitions: names, units and words that follow from what is asked."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from features.definitions import Dimension, Feature, Scope, Statistic, slug
+from features.definitions import Dimension, Feature, Scope, Statistic, fingerprint, slug
 from features.errors import SchemaMismatch
 from features.statistics import STATISTICS
 from features.wording import meaning
@@ -92,5 +91,4 @@ def unique(features: Iterable[Feature]) -> tuple[Feature, ...]:
 
 
 def _short(feature: Feature) -> str:
-    text = f"{feature.events}|{feature.property}|{feature.source}|{feature.scope}"
-    return hashlib.sha256(text.encode()).hexdigest()[:6]
+    return fingerprint((feature,))[:6]

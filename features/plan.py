@@ -115,6 +115,8 @@ def compile_plan(
     """
     features = tuple(features)
     check(features, log)
+    for feature in features:
+        _check_level(feature, level)
     grouped: dict[
         tuple[Scope, tuple[str, ...], tuple[Condition, ...]], list[tuple[int, Feature]]
     ] = defaultdict(list)
@@ -167,7 +169,7 @@ def check(features: Sequence[Feature], log: EventLog) -> None:
             "it under data.properties or data.attributes."
         )
     for feature in features:
-        _check_types(feature, types)
+        _check_types(feature, types, log.attributes)
         if feature.statistic == "sql":
             check_sql(feature, log)
 
@@ -205,6 +207,16 @@ def _check_form(feature: Feature) -> None:
         raise SchemaMismatch(
             f"Feature {feature.name!r}: {feature.statistic} needs a property to read."
         )
+    unread = [
+        ("property", feature.property, statistic.over != "nothing" or statistic.of_usage),
+        ("against", feature.against, statistic.of_share),
+    ]
+    for field_name, value, is_read in unread:
+        if value is not None and not is_read:
+            raise SchemaMismatch(
+                f"Feature {feature.name!r}: {feature.statistic} does not read `{field_name}`; "
+                "leave it out."
+            )
     if feature.hours is not None:
         check_zone(feature.hours.zone)
     for name, there in (("hours", feature.hours), ("limit", feature.limit)):
@@ -213,11 +225,39 @@ def _check_form(feature: Feature) -> None:
             raise SchemaMismatch(f"Feature {feature.name!r}: {feature.statistic} needs `{name}`.")
 
 
+def _check_level(feature: Feature, level: Level) -> None:
+    """Whether users and accounts, whose codes are numbers alike, are not taken for each other."""
+    seen: Level = "account" if feature.scope == "account" else level
+    if level == "account" and feature.statistic == "attribute" and feature.source == "user":
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: an account has no attribute of a user; count its members' "
+            "values with the statistic distinct."
+        )
+    owner = feature.limit.source if feature.limit is not None else seen
+    if owner in ("user", "account") and owner != seen:
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: the usage is {_a(seen)}'s, so the limit can't be an "
+            f"attribute of {_a(owner)}."
+        )
+    statistic = STATISTICS.get(feature.statistic)
+    if statistic is not None and statistic.of_members and seen == "user":
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: {feature.statistic} says something of an account; a user "
+            'asks it with scope "account".'
+        )
+
+
+def _a(level: str) -> str:
+    return "an account" if level == "account" else "a user"
+
+
 def _says(condition: Condition) -> bool:
     return bool(condition.one_of) or condition.at_least is not None or condition.at_most is not None
 
 
-def _check_types(feature: Feature, types: Mapping[str, str]) -> None:
+def _check_types(
+    feature: Feature, types: Mapping[str, str], attributes: Sequence[Attribute]
+) -> None:
     """Whether properties are of the kind that the definition reads."""
     over = STATISTICS[feature.statistic].over if feature.statistic in STATISTICS else "nothing"
     if feature.source == "event" and feature.property is not None:
@@ -231,6 +271,13 @@ def _check_types(feature: Feature, types: Mapping[str, str]) -> None:
                 f"Feature {feature.name!r}: {feature.statistic} does not go with the property "
                 f"{feature.property!r}, which is a {found}."
             )
+    owned = {(item.of, item.name): item.type for item in attributes}
+    found = owned.get((feature.source, str(feature.property)), "category")  # type: ignore[arg-type]
+    if over == "category" and found != "category":
+        raise SchemaMismatch(
+            f"Feature {feature.name!r}: {feature.statistic} does not go with the attribute "
+            f"{feature.property!r}, which is a {found}."
+        )
     for one in feature.where:
         kind = "category" if one.one_of else "number"
         if types[one.property] != kind:

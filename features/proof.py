@@ -54,7 +54,7 @@ def check_point_in_time(
         quarters = np.linspace(log.first_at, log.data_end, 5)[1:-1].astype(np.int64)
         as_ofs = np.unique(quarters // DAY_US * DAY_US)
     part, codes = _part(log, level)
-    codes = codes[:: max(1, len(codes) // _MOST_ENTITIES)]
+    codes = codes[:: -(-len(codes) // _MOST_ENTITIES)]
     n = len(codes)
     everywhere = Snapshots.of(
         level, np.repeat(codes, len(as_ofs)), np.tile(as_ofs, n), part.ids(level)

@@ -1,4 +1,4 @@
-"""How the entities that began earlier behaved in their first days, as far as it was known."""
+"""How all entities behaved whose first days were over, as far as it was known."""
 
 from dataclasses import dataclass
 
@@ -39,6 +39,27 @@ class Reference:
         total = np.zeros(len(n), np.int64)
         np.add.at(total, day - first, count.astype(np.int64))
         return cls(first, np.cumsum(n), np.cumsum(total))
+
+    @classmethod
+    def of_days(cls, day: np.ndarray, n: np.ndarray, total: np.ndarray) -> "Reference":
+        """From what ended on single UTC days, ascending: the inverse of `by_day`.
+
+        >>> found = Reference.of(np.array([0, 2 * DAY_US]), np.array([10, 20]))
+        >>> again = Reference.of_days(*found.by_day())
+        >>> again.n, again.total
+        (array([1, 1, 2]), array([10, 10, 30]))
+        """
+        if not len(day):
+            return cls.of(day, total)
+        every_n, every_total = np.zeros((2, day[-1] - day[0] + 1), np.int64)
+        every_n[day - day[0]], every_total[day - day[0]] = n, total
+        return cls(int(day[0]), np.cumsum(every_n), np.cumsum(every_total))
+
+    def by_day(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """UTC days on which periods ended, how many, and the sum of their events: three int64."""
+        n = np.diff(self.n, prepend=0)
+        some = np.flatnonzero(n)
+        return self.first_day + some, n[some], np.diff(self.total, prepend=0)[some]
 
     def mean_before(self, as_of: np.ndarray) -> np.ndarray:
         """Mean over the periods that ended on a UTC day before that of as_of; 0 if none did.

@@ -9,8 +9,9 @@ import numpy as np
 from features.clock import DAY_US
 from features.definitions import Feature
 from features.events import PROPERTY_PREFIX
-from features.kernels import distinct, link, locate, running_sum, window_sum
+from features.kernels import distinct, link, locate
 from features.kernels_counts import day_runs, window_days
+from features.kernels_sums import running_sum, window_sum
 
 if TYPE_CHECKING:
     from features.view import View
@@ -153,5 +154,11 @@ class Selection:
 
     def sum(self, name: object, value: Callable[[], np.ndarray], days: int | None) -> np.ndarray:
         """Sum of float64 values over the window, NaN left out: float64, shape (n_rows,)."""
-        total = self.once(("sum", name), lambda: running_sum(value(), self.start))
+        total = self.running(name, value)
         return window_sum(*total, self.first, self.hi, self.lo(days))
+
+    def running(
+        self, name: object, value: Callable[[], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sums up to and including each event, see `features.kernels_sums.running_sum`."""
+        return self.once(("sum", name), lambda: running_sum(value(), self.start))

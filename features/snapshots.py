@@ -75,6 +75,7 @@ def eligible(
     conversions: Conversions,
     *,
     threads: int = 1,
+    memory_mb: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Cohort:
     """Snapshots of the cohort at the given times: training asks for many, prediction for one.
@@ -102,7 +103,9 @@ def eligible(
     step = np.arange(len(entity)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     candidates = Snapshots.of(level, entity, as_ofs[begin[entity] + step], log.ids(level))
     activity = _activity(spec.active_within_days)
-    table = build_features(log, candidates, (activity,), threads=threads, progress=progress)
+    table = build_features(
+        log, candidates, activity, threads=threads, memory_mb=memory_mb, progress=progress
+    )
     # Ages in whole microseconds: as days in float32 a minute more or less is lost after a year.
     age = candidates.as_of - entered[candidates.entity]
     keep = (table.column(activity.name) >= spec.min_events) & (age > 0)

@@ -4,7 +4,6 @@ import mmap
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,8 @@ from features.errors import EventLogError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COLUMNS_AT_ONCE = 64
+_BLOCK_BYTES = 16e6
+"""Of the columns that are joined at once: more rows, fewer columns."""
 
 
 class Spill:
@@ -51,23 +51,18 @@ class Spill:
             raise self._refusal(error) from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def keep(self, shard: int, rows: np.ndarray, columns: Columns) -> None:
-        """Write the columns of some rows of the matrix.
+    def keep(self, rows: np.ndarray, columns: Columns) -> None:
+        """Write the columns of some rows of the matrix, each once.
 
         Raises
         ------
         EventLogError
             When the disk is full.
         """
-        path = self._folder / f"part-{shard:05d}"
+        path = self._folder / f"part-{rows[0]:09d}"
         try:
             columns.settled().tofile(path)
         except OSError as error:
@@ -108,8 +103,9 @@ class Spill:
         path = self._folder / "matrix"
         # Written as a file, not through a map: a full disk is then an error and not a crash.
         with path.open("wb") as file:
-            for begin in range(0, shape[0], _COLUMNS_AT_ONCE):
-                block = np.empty((min(_COLUMNS_AT_ONCE, shape[0] - begin), self.n), np.float32)
+            many = max(1, int(_BLOCK_BYTES / (4 * self.n)))
+            for begin in range(0, shape[0], many):
+                block = np.empty((min(many, shape[0] - begin), self.n), np.float32)
                 for rows, part in self._parts:
                     size = len(rows) * block.itemsize
                     with part.open("rb") as source:

@@ -17,8 +17,8 @@ _MEANINGS: dict[Statistic, str] = {
     "days_to_first": "days from the first event of any kind to the first {subject}",
     "first_use_rank": "place of {subject} in the order of first uses, 1 for the first",
     "first_period": "{subject} in the first {days} days since the first event of any kind",
-    "first_period_ratio": "{subject} in the first {days} days against the mean of those who began "
-    "earlier",
+    "first_period_ratio": "{subject} in the first {days} days against the mean of all whose first "
+    "days were over by then",
     "trend": "{subject}{when} against the {days} days before: (this - before) / (this + before)",
     "acceleration": "{subject}: how the last two changes from {days} days to {days} days differ, "
     "(this - 2 x before + the one before that) / all three",
@@ -31,8 +31,8 @@ _MEANINGS: dict[Statistic, str] = {
     "gap_days": "mean days from one day with {subject} to the next{when}",
     "gap_variation": "how irregular those gaps between days with {subject} are{when}: standard "
     "deviation / mean",
-    "burstiness": "burstiness of {subject}{when}: -1 like a clock, 0 at random, towards 1 in "
-    "bursts",
+    "burstiness": "burstiness of {subject}{when}: -1 like a clock, 0 at random, 1 all at once "
+    "(Kim and Jo)",
     "sessions": "sessions begun{when}; 30 minutes of rest begin a new one",
     "session_minutes": "minutes per session{when}",
     "events_per_session": "events per session{when}",
@@ -45,7 +45,8 @@ _MEANINGS: dict[Statistic, str] = {
     "days_per_member": "days with {subject} per user who has any{when}",
     "top_member_count": "{subject} of the busiest user{when}",
     "top_member_share": "share of {subject} that the busiest user has{when}",
-    "member_gini": "how unevenly {subject} falls on users{when}: 0 evenly, towards 1 on one (Gini)",
+    "member_gini": "how unevenly {subject} falls on users{when}: 0 evenly, 1 - 1/users on one "
+    "alone (Gini)",
     "sum": "sum of {property} over {subject}{when}",
     "mean": "mean {property} of {subject}{when}",
     "std": "standard deviation of {property} of {subject}{when}",

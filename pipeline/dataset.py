@@ -117,6 +117,7 @@ def compute(
             features,
             threads=settings.compute.threads,
             memory_mb=settings.compute.memory_mb,
+            spill=log.root.parents[1] / "spill",
             progress=progress.update,
         )
 
@@ -185,6 +186,7 @@ def _snapshots(
             as_ofs,
             conversions,
             threads=settings.compute.threads,
+            memory_mb=settings.compute.memory_mb,
             progress=progress.update,
         )
     say(

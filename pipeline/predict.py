@@ -93,6 +93,7 @@ def predict(
         np.array([instant]),
         conversions,
         threads=run.settings.compute.threads,
+        memory_mb=run.settings.compute.memory_mb,
     ).snapshots
     say(
         f"Scoring {len(rows):,} {settings.entity}s as of {to_text(instant)} with "

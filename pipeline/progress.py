@@ -1,7 +1,6 @@
 """Progress of long work: a bar on a terminal, one plain line in a log."""
 
 import logging
-from types import TracebackType
 from typing import Any
 
 logger = logging.getLogger("pipeline")
@@ -40,11 +39,6 @@ class Progress:
         else:
             logger.debug("%s: %d of %d", self.title, done, total)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()

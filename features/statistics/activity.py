@@ -157,7 +157,7 @@ STATISTICS = {
     "count": Statistic(_count, "events", 0),
     "active_days": Statistic(_active_days, "days", 0),
     "per_active_day": Statistic(_per_active_day, "events a day"),
-    "share": Statistic(_share, "0 to 1", None),
+    "share": Statistic(_share, "0 to 1", None, of_share=True),
     "breadth": Statistic(_breadth, "event names", 0),
     "first_uses": Statistic(_first_uses, "event names", 0),
     "days_since_last": Statistic(_days_since_last, "days", window="none"),

@@ -32,6 +32,10 @@ class Statistic:
         What kind of property it reads, if any.
     of_members
         It counts users, so it says something of an account only.
+    of_share
+        It compares with the events of `Feature.against`.
+    of_usage
+        It may read a property, and counts members without one.
     reads_users
         It asks who did an event.
     """
@@ -42,6 +46,8 @@ class Statistic:
     window: Window = "any"
     over: Literal["nothing", "number", "category", "either"] = "nothing"
     of_members: bool = False
+    of_share: bool = False
+    of_usage: bool = False
     reads_users: bool = False
 
 

@@ -93,7 +93,7 @@ STATISTICS = {
     "active_member_share": Statistic(
         _active_member_share, "0 to 1", window="bounded", of_members=True
     ),
-    "member_share": Statistic(_member_share, "0 to 1", None, of_members=True),
+    "member_share": Statistic(_member_share, "0 to 1", None, of_members=True, of_share=True),
     "per_member": Statistic(_per_member, "events per user", of_members=True),
     "days_per_member": Statistic(_days_per_member, "days per user", of_members=True),
     "top_member_count": Statistic(_top_member_count, "events", 0, of_members=True),

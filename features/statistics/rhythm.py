@@ -5,6 +5,7 @@ import numpy as np
 from features.clock import DAY_US
 from features.definitions import Feature
 from features.kernels_counts import longest_run, peak
+from features.kernels_sums import window_sum
 from features.selection import Selection
 from features.statistics.base import Statistic, ratio
 from features.zones import in_hours
@@ -64,16 +65,25 @@ def _gap_variation(s: Selection, f: Feature) -> np.ndarray:
 
 
 def _burstiness(s: Selection, f: Feature) -> np.ndarray:
-    """(sd - mean) / (sd + mean) of the times between events; needs two of them."""
+    """How the times between events vary: -1 never, 0 as at random, 1 all in one burst.
+
+    ``(sqrt(n + 1) r - sqrt(n - 1)) / ((sqrt(n + 1) - 2) r + sqrt(n - 1))`` with r the standard
+    deviation of the n times over their mean; needs two. Without the correction, (r - 1) / (r + 1),
+    few events look regular whatever they are (Kim and Jo 2016, Measuring burstiness for finite
+    event sequences, Physical Review E 94, 032311).
+    """
     first, last, _ = _ends(s, f.days)
     gap = np.diff(s.at, prepend=0) / 1e6
     gap[s.start[:-1][np.diff(s.start) > 0]] = 0.0  # before an entity's first event
     n = last - first
-    total = (s.at[last] - s.at[first]) / 1e6
-    squared = s.sum("gaps squared", lambda: gap * gap, f.days) - gap[first] ** 2
-    mean = ratio(total, n)
-    deviation = np.sqrt(np.maximum(ratio(squared, n) - mean * mean, 0.0))
-    return np.where(n > 1, ratio(deviation - mean, deviation + mean), np.nan)
+    mean = ratio((s.at[last] - s.at[first]) / 1e6, n)
+    # From the second event of the window on: the time before the first lies outside.
+    second = np.minimum(s.lo(f.days) + 1, s.hi)
+    total = s.running("gaps squared", lambda: gap * gap)
+    square = ratio(window_sum(*total, s.first, s.hi, second), n)
+    r = ratio(np.sqrt(np.maximum(square - mean * mean, 0.0)), mean)
+    more, less = np.sqrt(n + 1.0), np.sqrt(np.maximum(n - 1.0, 0.0))
+    return np.where(n > 1, ratio(more * r - less, (more - 2) * r + less), np.nan)
 
 
 def _peak_ratio(s: Selection, f: Feature) -> np.ndarray:

@@ -112,7 +112,7 @@ def _check_form(
             f"Feature {feature.name!r}: sql names {few(strange)}; there are event, member, "
             f"known_at, as_of and the properties of the events ({few(sorted(properties))})."
         )
-    if any(p.get("class") == "STAR" for p in parts):
+    if any(p.get("class") in ("STAR", "POSITIONAL_REFERENCE") for p in parts):
         raise SettingsError(f"Feature {feature.name!r}: sql must name its columns one by one.")
     used = {p["function_name"].lower() for p in parts if p.get("class") == "FUNCTION"}
     pure = connection.execute(

@@ -6,6 +6,7 @@ from features.definitions import Feature
 from features.events import PROPERTY_PREFIX
 from features.kernels import window_maxima
 from features.kernels_counts import concentration
+from features.kernels_sums import running_squares, window_deviation
 from features.selection import Selection
 from features.statistics.base import Statistic, at_rows, ratio
 
@@ -32,23 +33,19 @@ def _mean(s: Selection, f: Feature) -> np.ndarray:
     return ratio(_total(s, f, f.days), _present(s, f, f.days))
 
 
-def _centred(s: Selection, f: Feature) -> np.ndarray:
-    """Values less the first one of the entity: the variance is the same, and nothing cancels."""
-    value = _numbers(s, str(f.property))
-    place = np.where(~np.isnan(value), np.arange(len(value)), len(value))
-    some = np.flatnonzero(np.diff(s.start) > 0)
-    first = np.minimum.reduceat(place, s.start[:-1][some])
-    origin = np.where(first < len(value), value[np.minimum(first, len(value) - 1)], 0.0)
-    return value - origin.repeat(np.diff(s.start)[some])
-
-
 def _std(s: Selection, f: Feature) -> np.ndarray:
-    """Population standard deviation, from the mean square and the mean."""
-    n = _present(s, f, f.days)
-    mean = ratio(s.sum(("centred", f.property), lambda: _centred(s, f), f.days), n)
-    squares = s.sum(("squares", f.property), lambda: _centred(s, f) ** 2, f.days)
-    square = ratio(squares, n)
-    return np.where(n == 1, 0.0, np.sqrt(np.maximum(square - mean * mean, 0.0)))
+    def values() -> np.ndarray:
+        return _numbers(s, str(f.property))
+
+    squares = s.once(("squares", f.property), lambda: running_squares(values(), s.start))
+    return window_deviation(
+        *s.running(("property", f.property), values),
+        *squares,
+        _present(s, f, f.days),
+        s.first,
+        s.hi,
+        s.lo(f.days),
+    )
 
 
 def _maxima(s: Selection, f: Feature, sign: int) -> np.ndarray:
@@ -170,5 +167,5 @@ STATISTICS = {
     "first": Statistic(_first, "", over="either"),
     "distinct": Statistic(_distinct, "values", 0, over="category"),
     "top_share": Statistic(_top_share, "0 to 1", over="category"),
-    "limit_share": Statistic(_limit_share, "share of the limit", None),
+    "limit_share": Statistic(_limit_share, "share of the limit", None, of_usage=True),
 }

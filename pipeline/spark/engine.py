@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.definitions import Feature, from_json, to_json
-from features.engine import references
+from features.engine import needs_reference
 from features.errors import EventLogError, SchemaMismatch
 from features.events import EventLog, Level
 from features.matrix import FeatureMatrix, Snapshots
@@ -98,7 +98,7 @@ def matrix_output(log: SparkLog, rows: Rows, features: Iterable[Feature]) -> Mat
     from pyspark.sql import functions as sql
 
     features = compile_plan(log.head, rows.level, features).features
-    comparing = tuple(references(log.head, rows.level, features))
+    comparing = tuple(filter(needs_reference, features))
     found: dict[Feature, Reference] = {}
     if comparing:
         output = ReferenceOutput(rows.level, comparing)

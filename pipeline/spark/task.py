@@ -132,15 +132,10 @@ class ReferenceOutput:
     def __call__(self, part: LogPart, given: pa.Table | None) -> pa.Table:
         tables = [self.schema.empty_table()]
         for feature, found in references(part, self.level, self.features).items():
-            of_day = {
-                "feature": np.full(len(found.n), self.features.index(feature), np.int32),
-                "day": found.first_day + np.arange(len(found.n)),
-                "n": np.diff(found.n, prepend=0),
-                "total": np.diff(found.total, prepend=0),
-            }
-            tables.append(pa.table(of_day))
-        table = pa.concat_tables(tables)
-        return table.filter(pc.greater(table["n"], 0))
+            day, n, total = found.by_day()
+            which = np.full(len(day), self.features.index(feature), np.int32)
+            tables.append(pa.table({"feature": which, "day": day, "n": n, "total": total}))
+        return pa.concat_tables(tables).cast(self.schema)
 
     @property
     def schema(self) -> pa.Schema:
@@ -152,13 +147,9 @@ class ReferenceOutput:
         found = {}
         for position, feature in enumerate(self.features):
             mine = sums.filter(pc.equal(sums["feature"], position)).sort_by("day")
-            if not mine.num_rows:
-                found[feature] = Reference.of(np.empty(0, np.int64), np.empty(0, np.int64))
-                continue
-            place = mine["day"].to_numpy() - mine["day"][0].as_py()
-            n, total = np.zeros((2, place[-1] + 1), np.int64)
-            n[place], total[place] = mine["n"].to_numpy(), mine["total"].to_numpy()
-            found[feature] = Reference(mine["day"][0].as_py(), np.cumsum(n), np.cumsum(total))
+            found[feature] = Reference.of_days(
+                *(mine[name].to_numpy() for name in ("day", "n", "total"))
+            )
         return found
 
 

@@ -239,10 +239,10 @@ def _query(log, level: str, feature: Feature) -> str:
                 f"from {day_gaps} {of_row}"
             )
         case "burstiness":
-            sd, mean = "stddev_pop(gap)", "avg(gap)"
+            r, n = "stddev_pop(gap) / nullif(avg(gap), 0)", "count(*)"
             return (
-                f"select row, case when count(*) > 1 and {sd} + {mean} > 0 then "
-                f"({sd} - {mean}) / ({sd} + {mean}) end v from {gaps} {of_row}"
+                f"select row, case when {n} > 1 then (sqrt({n} + 1) * {r} - sqrt({n} - 1)) / "
+                f"((sqrt({n} + 1) - 2) * {r} + sqrt({n} - 1)) end v from {gaps} {of_row}"
             )
         case "sessions":
             return f"select row, {begun} v from {paused} {of_row}"

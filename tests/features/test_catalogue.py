@@ -73,6 +73,23 @@ def test_a_conversion_event_is_never_a_feature_of_its_own(log_of, catalogued, le
         ({"attributes": {"size": "fit"}}, r"features\.attributes names 'size'"),
         ({"member_attributes": ("role",)}, r"features\.member_attributes names 'role'"),
         ({"events": {"team": ("x",), "value": ("x",)}}, r"features\.events names 'x' more than"),
+        (
+            {"groups": {"Paid": {"dimension": "value", "events": ("paid", "report exported")}}},
+            "'Paid' would be taken for an event",
+        ),
+        (
+            {"custom": {"Paid count 7d": {"dimension": "value", "statistic": "count", "days": 9}}},
+            r"custom\.Paid count 7d: there is a feature 'paid_count_7d' already",
+        ),
+        (
+            {
+                "custom": {
+                    "big one": {"dimension": "value", "statistic": "count", "days": 9},
+                    "big_one": {"dimension": "value", "statistic": "count", "days": 8},
+                }
+            },
+            "there is a feature 'big_one' already",
+        ),
     ],
 )
 def test_what_the_log_does_not_carry_is_one_sentence(colliding, blocks, sentence):

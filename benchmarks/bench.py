@@ -27,6 +27,7 @@ class Bench:
     repeats: int
     pythons: dict[str, Path]
     peer_limit: int
+    memory_mb: int | None = None
 
     def folder(self, n_events: int, raw: bool = False) -> Path:
         """The world of a size, made if it is not there yet."""
@@ -41,7 +42,7 @@ class Bench:
         """A job on the log of a world: all accounts at 26 weekly as_of times unless told."""
         log = self.folder(n_events or self.n_events) / "log"
         job = Job(str(log), as_of_times(), START_US, self.threads, kind)
-        return replace(job, **more)
+        return replace(job, memory_mb=self.memory_mb, **more)
 
     def try_start(self, module: str, *arguments: str) -> Run:
         """Run a module of this package in a process of its own, whatever becomes of it."""
@@ -102,6 +103,7 @@ class Bench:
             "date": date.today().isoformat(),
             "machine": told,
             "threads": self.threads,
+            "memory_mb": self.memory_mb,
             "core_over_floor_cpu": core["cpu"] / floor["cpu"],
             "core_over_floor_wall": core["wall"] / floor["wall"],
             "full_over_floor_cpu": None if full["failure"] else full["cpu"] / floor["cpu"],

@@ -83,6 +83,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--peer-limit", type=int, default=900, help="CPU seconds a peer may take")
     switch = argparse.BooleanOptionalAction
     add("--import", dest="imports", action=switch, help="the import too; by itself up to 1m")
+    add("--memory-mb", type=int, help="limit that ours is given, as compute.memory_mb")
     add("--full", action=switch, default=True, help="the FULL job too")
     add("--scaling", action="store_true", help="4 to 52 as_of times, 10 to 60 windows, threads")
     add("--json", type=Path, help="write every figure")
@@ -101,6 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         repeats=asked.repeats,
         pythons=dict(asked.peer_python),
         peer_limit=asked.peer_limit,
+        memory_mb=asked.memory_mb,
     )
     imports = asked.events <= 1_000_000 if asked.imports is None else asked.imports
     figures = bench.engines(asked.full)

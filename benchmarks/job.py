@@ -42,6 +42,8 @@ class Job:
         ``core``, ``full``, or ``windows`` (counts in `n_windows` windows).
     again
         How many more times it is computed in the same process, see `run`.
+    memory_mb
+        Limit that ours is given; None for none.
     """
 
     log: str
@@ -53,6 +55,7 @@ class Job:
     windows: list[int] = field(default_factory=lambda: [1, 7, 14, 28, 90])
     n_names: int = 30
     again: int = 0
+    memory_mb: int | None = None
 
     @property
     def shards(self) -> str:

@@ -75,10 +75,15 @@ def _about(figures: dict[str, Any]) -> str:
     return (
         f"Measured on {figures['date']}: {on['cpu']}, {on['cores']} cores, {on['memory_gb']} GB, "
         f"{on['system']}, load at the start {on['load'][0]}; Python {on['python']}, {libraries}; "
-        f"{figures['threads']} threads. Medians of interleaved runs, "
+        f"{figures['threads']} threads{_limit(figures)}. Medians of interleaved runs, "
         f"{figures['core']['repeats']} each; CPU seconds and peak memory are of whole processes, "
         "start and imports included, but `again`: the same once more in the same process."
     )
+
+
+def _limit(figures: dict[str, Any]) -> str:
+    most = figures.get("memory_mb")
+    return f"; ours with a memory limit of {most:,} MB" if most else ""
 
 
 def _engines(figures: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from benchmarks.bench import Bench
 from benchmarks.job import Job
 from benchmarks.measure import interleave, median
 from benchmarks.worlds import as_of_times
+from pipeline.plots import figure, save
 
 SNAPSHOTS = (4, 8, 13, 26, 52)
 WINDOWS = (10, 20, 30, 40, 50, 60)
@@ -61,22 +62,8 @@ def plot_all(scaling: dict[str, list[Point]], folder: Path, stem: str) -> list[s
     return names
 
 
-def _figure(title: str) -> tuple[Any, Any]:
-    # Figure, not pyplot: no global state and no display.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), dpi=130, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=12, fontweight="bold")
-    axes.grid(color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return figure, axes
-
-
 def _plot_cells(points: list[Point], title: str, path: Path) -> None:
-    figure, axes = _figure(title)
+    drawing, axes = figure(title)
     millions = [point["cells"] / 1e6 for point in points]
     axes.plot(millions, [point["cpu"] for point in points], "o-", color="#1f6f8b", label="ours")
     least = points[0]["cpu"] - points[0]["fill_cpu"]
@@ -102,11 +89,11 @@ def _plot_cells(points: list[Point], title: str, path: Path) -> None:
     axes.set_ylabel("CPU seconds")
     axes.set_ylim(0)
     axes.legend(frameon=False)
-    _save(figure, path)
+    save(drawing, path)
 
 
 def _plot_threads(points: list[Point], path: Path) -> None:
-    figure, axes = _figure("From 1 to 2 threads")
+    drawing, axes = figure("From 1 to 2 threads")
     places = range(len(points))
     for shift, key, colour in ((-0.2, "wall", "#1f6f8b"), (0.2, "cpu", "#d17a22")):
         heights = [point[key] for point in points]
@@ -115,9 +102,4 @@ def _plot_threads(points: list[Point], path: Path) -> None:
     axes.set_xticks(list(places), [point["label"] for point in points])
     axes.set_ylabel("seconds")
     axes.legend(frameon=False)
-    _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
-    # Without the library's stamp equal figures give equal files.
-    figure.savefig(path, metadata={"Software": None})
+    save(drawing, path)

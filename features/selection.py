@@ -125,7 +125,7 @@ class Selection:
         return window_days(self.day_runs[0], self.hi, self.lo(days))
 
     def links(self, of: str) -> Links:
-        """Links by ``user``, by ``event``, by a categorical column, or of the same key and day."""
+        """Links by ``user``, by ``event``, or by another of `ShardColumns.keys`."""
         keys, n_keys = self.keys(of)
         return self.once(("links", of), lambda: Links(*link(keys, self.start, n_keys)))
 

@@ -7,13 +7,21 @@ _JIT = {"nogil": True, "cache": True}
 
 
 @njit(**_JIT)
-def counting_order(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
-    """Stable order by small integer keys in [0, n_keys), and the (n_keys + 1,) offsets."""
+def offsets(keys: np.ndarray, n_keys: int) -> np.ndarray:
+    """Where each key's entries start once sorted: int64, shape (n_keys + 1,); -1 is no key."""
     start = np.zeros(n_keys + 1, np.int64)
     for key in keys:
-        start[key + 1] += 1
+        if key >= 0:
+            start[key + 1] += 1
     for key in range(n_keys):
         start[key + 1] += start[key]
+    return start
+
+
+@njit(**_JIT)
+def counting_order(keys: np.ndarray, n_keys: int) -> tuple[np.ndarray, np.ndarray]:
+    """Stable order by small integer keys in [0, n_keys), and the (n_keys + 1,) offsets."""
+    start = offsets(keys, n_keys)
     place = start[:-1].copy()
     order = np.empty(len(keys), np.int32)
     for i in range(len(keys)):
@@ -35,12 +43,7 @@ def sort_by_entity(
     order, start, event, at
         Where each sorted event was, the (n_entities + 1,) offsets, and the sorted columns.
     """
-    start = np.zeros(n_entities + 1, np.int64)
-    for e in entity:
-        if e >= 0:
-            start[e + 1] += 1
-    for e in range(n_entities):
-        start[e + 1] += start[e]
+    start = offsets(entity, n_entities)
     place = start[:-1].copy()
     n = start[n_entities]
     order = np.empty(n, np.int32)
@@ -68,11 +71,7 @@ def sort_by_event(
     places, stretch, at, entity
         Where each event was, the (n_events + 1,) offsets of the names, and the sorted columns.
     """
-    stretch = np.zeros(n_events + 1, np.int64)
-    for name in event:
-        stretch[name + 1] += 1
-    for name in range(n_events):
-        stretch[name + 1] += stretch[name]
+    stretch = offsets(event, n_events)
     place = stretch[:-1].copy()
     places = np.empty(len(event), np.int32)
     at_sorted = np.empty(len(event), np.int64)
@@ -85,14 +84,3 @@ def sort_by_event(
             entity[k] = e
             place[event[i]] = k + 1
     return places, stretch, at_sorted, entity
-
-
-@njit(**_JIT)
-def offsets(entity: np.ndarray, n_entities: int) -> np.ndarray:
-    """Where each entity's events start in a sorted array of entities: int64, (n_entities + 1,)."""
-    start = np.zeros(n_entities + 1, np.int64)
-    for e in entity:
-        start[e + 1] += 1
-    for e in range(n_entities):
-        start[e + 1] += start[e]
-    return start

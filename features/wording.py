@@ -45,8 +45,8 @@ _MEANINGS: dict[Statistic, str] = {
     "days_per_member": "days with {subject} per user who has any{when}",
     "top_member_count": "{subject} of the busiest user{when}",
     "top_member_share": "share of {subject} that the busiest user has{when}",
-    "member_gini": "how unevenly {subject} falls on users{when}: 0 evenly, 1 - 1/users on one "
-    "alone (Gini)",
+    "member_gini": "unevenness of {subject} over users{when}: 0 where all have the same, "
+    "1 - 1/users where one has all (Gini)",
     "sum": "sum of {property} over {subject}{when}",
     "mean": "mean {property} of {subject}{when}",
     "std": "standard deviation of {property} of {subject}{when}",

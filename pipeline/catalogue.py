@@ -22,7 +22,7 @@ demo company's settings ask for; your own list is `python -m pipeline features`,
 `--search TEXT` looks through names and meanings.
 
 Every window is `[as_of - days, as_of)` on the time at which an event was known; `life` reaches
-back to the first event. Features whose names begin with `account_` are those of a user's account.
+back to the first event. "In the user's account" marks what the account of a user did.
 A statistic can be asked of any events, with conditions, in any window: see `features.custom` in
 [settings.md](settings.md).
 
@@ -79,9 +79,9 @@ def prove(listing: Listing, log: EventLog) -> str:
     """
     n = check_point_in_time(log, listing.level, listing.features)
     return (
-        f"Point-in-time: {len(listing.features)} features computed again with another future, "
-        f"with none, without the other dates and without the other {listing.level}s; none of "
-        f"{n:,} values changed"
+        f"Point-in-time: {len(listing.features)} features of up to 2,000 {listing.level}s at three "
+        "dates, computed again with another future, with none, without the other dates and without "
+        f"the other {listing.level}s; none of {n:,} values changed"
     )
 
 
@@ -143,7 +143,7 @@ def _statistics() -> Iterable[str]:
                 "",
                 "",
                 subject="X" if name != "sql" else "an aggregate of your own",
-                limit=Limit("constant", "as declared"),
+                limit=Limit("event", "L"),
             )
         )
         empty = "" if one.empty is None else "0" if one.empty == 0 else "unknown"

@@ -14,7 +14,7 @@ GREY = "#8a8a8a"
 
 def plot_reliability(rows: Mapping[str, Sequence[ReliabilityRow]], path: Path) -> None:
     """Observed conversion against predicted probability per bin, with Wilson intervals."""
-    figure, axes = _figure(
+    drawing, axes = figure(
         "Do the probabilities come true?",
         "Test rows in bins of equal size, 95 % Wilson intervals. On the dashed line: calibrated.",
     )
@@ -39,12 +39,12 @@ def plot_reliability(rows: Mapping[str, Sequence[ReliabilityRow]], path: Path) -
     axes.set_xlabel("predicted probability of conversion")
     axes.set_ylabel("share that converted")
     axes.legend(frameon=False)
-    _save(figure, path)
+    save(drawing, path)
 
 
 def plot_gain(curves: Mapping[str, np.ndarray], path: Path) -> None:
     """Share of conversions reached against the share of snapshots called, best score first."""
-    figure, axes = _figure(
+    drawing, axes = figure(
         "How many conversions does a call list reach?",
         "Test rows, best score first. The dashed line is calling at random.",
     )
@@ -56,24 +56,26 @@ def plot_gain(curves: Mapping[str, np.ndarray], path: Path) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.01)
     axes.legend(frameon=False, loc="lower right")
-    _save(figure, path)
+    save(drawing, path)
 
 
-def _figure(title: str, note: str) -> tuple[Any, Any]:
+def figure(title: str, note: str = "") -> tuple[Any, Any]:
+    """A matplotlib figure with one set of axes, in the manner of all our pictures."""
     # Figure, not pyplot: no global state and no display.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.6), dpi=130, layout="constrained")
-    axes = figure.add_subplot()
+    drawing = Figure(figsize=(6.4, 4.6), dpi=130, layout="constrained")
+    axes = drawing.add_subplot()
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold")
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.supxlabel(note, fontsize=7.5, color=GREY, x=0.01, ha="left")
-    return figure, axes
+    drawing.supxlabel(note, fontsize=7.5, color=GREY, x=0.01, ha="left")
+    return drawing, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(drawing: Any, path: Path) -> None:
+    """Write a figure as PNG."""
     # Without the library's stamp equal evaluations give equal files.
-    figure.savefig(path, metadata={"Software": None})
+    drawing.savefig(path, metadata={"Software": None})

@@ -16,7 +16,6 @@ METRIC_NAMES = {
     "calibration_error": "calibration error",
     "calibration_in_the_large": "calibration in the large",
 }
-LOWER_IS_BETTER = {"brier", "log_loss", "calibration_error"}
 
 METRIC_MEANINGS = {
     "roc_auc": "chance that a converter is ranked above a non-converter (0.5 is guessing)",

@@ -19,7 +19,14 @@ def compute(job: Job) -> Result:
     entity = np.repeat(np.arange(n, dtype=np.int32), len(job.as_ofs))
     snapshots = Snapshots.of("account", entity, as_of, log.ids("account"))
     features = features_of(job.kind, job.n_windows)
-    matrix = build_features(log, snapshots, features, threads=job.threads)
+    matrix = build_features(
+        log,
+        snapshots,
+        features,
+        threads=job.threads,
+        memory_mb=job.memory_mb,
+        spill=log.root.parent / "spill",
+    )
     return Result(
         rows=len(matrix),
         columns=len(features),

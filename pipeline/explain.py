@@ -15,9 +15,8 @@ from features.snapshots import eligible
 from models.reasons import Reason
 from pipeline import registry
 from pipeline.dataset import compute, kinship
-from pipeline.predict import instant_of, known_conversions, load_champion
+from pipeline.predict import events_for, instant_of, known_conversions, load_champion
 from pipeline.settings import Run, Settings
-from pipeline.train import import_events
 
 RECENT_DAYS = 28
 MOST_REASONS = 8
@@ -81,7 +80,7 @@ def explain(
         When the entity or the date is not in the data.
     """
     champion = load_champion(run, model)
-    log = import_events(run, say)
+    log = events_for(run, champion, say)
     settings, level = champion.settings, champion.settings.entity
     code = _code(log, level, entity)
     instant = instant_of(log, as_of)

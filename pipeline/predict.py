@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.clock import DAY_US, midnight_at_or_before, to_text, to_us
-from features.errors import EventLogError, SettingsError
-from features.events import EventLog
+from features.errors import EventLogError, SettingsError, few
+from features.events import EventLog, ValueType
 from features.labels import Conversions, find_conversions
 from features.matrix import FeatureMatrix, Snapshots
+from features.plan import properties_of
 from features.snapshots import eligible
-from models.bundle import load_bundle
+from models.bundle import load_bundle, read_about
 from models.propensity import PropensityModel
 from pipeline import registry
 from pipeline.dataset import compute, display_names, kinship
@@ -32,11 +33,26 @@ REASONS = 3
 
 @dataclass(frozen=True)
 class Champion:
-    """A registered model with the settings that it was trained by."""
+    """A registered model with the settings that it was trained by.
+
+    Parameters
+    ----------
+    properties
+        Names and types of the event properties of the log that it was trained on.
+    """
 
     model: PropensityModel
     settings: Settings
     version: registry.Version
+    properties: dict[str, ValueType]
+
+    @classmethod
+    def read(cls, folder: Path, version: registry.Version) -> "Champion":
+        """From a bundle, checked file by file."""
+        model = load_bundle(folder)
+        text = (folder / "settings.yaml").read_text(encoding="utf-8")
+        settings = parse(text, f"settings of {version.name} version {version.number}")
+        return cls(model, settings, version, read_about(folder)["info"].get("properties", {}))
 
 
 @dataclass(frozen=True)
@@ -82,7 +98,7 @@ def predict(
         When as_of lies beyond the data.
     """
     champion = load_champion(run, model)
-    log = import_events(run, say)
+    log = events_for(run, champion, say)
     instant = instant_of(log, as_of)
     settings = champion.settings
     conversions = known_conversions(log, settings, instant)
@@ -115,16 +131,42 @@ def load_champion(run: Run, model: str) -> Champion:
         When the model scores another level than the settings' data are sharded for.
     """
     version = registry.find(run, model)
-    folder = registry.fetch(run, version)
-    propensity = load_bundle(folder)
-    text = (folder / "settings.yaml").read_text(encoding="utf-8")
-    settings = parse(text, f"settings of {version.name} version {version.number}")
+    champion = Champion.read(registry.fetch(run, version), version)
+    settings = champion.settings
     if settings.entity != run.settings.entity:
         raise SettingsError(
             f"The settings ask for {run.settings.entity}s, but {version.name} version "
             f"{version.number} scores {settings.entity}s. Train again or change entity."
         )
-    return Champion(propensity, settings, version)
+    return champion
+
+
+def events_for(run: Run, champion: Champion, say: Say) -> EventLog:
+    """The imported log, with the properties that the model reads.
+
+    Where the settings leave the choice of properties to the data (``data.properties: auto``), more
+    data may choose others; the model's are then imported by name.
+    """
+    log = import_events(run, say)
+    if run.settings.data.properties != "auto":
+        return log
+    there = {item.name: item.type for item in log.properties}
+    features = champion.model.features
+    read = {name for feature in features for name in properties_of(feature)}
+    lacking = [
+        name
+        for name, kind in champion.properties.items()
+        if there.get(name) != kind
+        and (name in read or any(name in (f.sql or "") for f in features))
+    ]
+    if not lacking:
+        return log
+    say(
+        f"Import: {champion.version.name} version {champion.version.number} reads {few(lacking)}, "
+        "which these data would not choose any more; importing its properties by name"
+    )
+    pinned = run.settings.data.model_copy(update={"properties": champion.properties})
+    return import_events(run, say, pinned)
 
 
 def instant_of(log: EventLog, as_of: str | None) -> int:

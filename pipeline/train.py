@@ -20,6 +20,7 @@ from pipeline.dataset import Assembled, assemble
 from pipeline.importer.log import import_log
 from pipeline.report import write_report
 from pipeline.settings import Run
+from pipeline.sources.spec import DataSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,11 +105,17 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
     )
 
 
-def import_events(run: Run, say: Say) -> "EventLog":
-    """The run's imported log; imported once, reused while files and settings stay the same."""
+def import_events(run: Run, say: Say, data: DataSpec | None = None) -> "EventLog":
+    """The run's imported log; imported once, reused while files and settings stay the same.
+
+    Parameters
+    ----------
+    data
+        None for the run's own.
+    """
     settings, compute = run.settings, run.settings.compute
     return import_log(
-        settings.data,
+        data or settings.data,
         run.base,
         run.store / "logs",
         settings.entity,
@@ -202,7 +209,12 @@ def _record(
             model,
             Path(scratch) / "bundle",
             settings_text=run.text,
-            info={"run_id": run_id, "log": data.log.fingerprint, "name": run.settings.name},
+            info={
+                "run_id": run_id,
+                "log": data.log.fingerprint,
+                "name": run.settings.name,
+                "properties": {item.name: item.type for item in data.log.properties},
+            },
         )
         version = registry.register(run, bundle, model, folds["test"], evaluation.verdict)
     return version, report

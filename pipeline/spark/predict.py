@@ -15,18 +15,16 @@ import pyarrow as pa
 from features.clock import to_text
 from features.events import Level
 from features.part import LogPart
-from models.bundle import load_bundle
 from pipeline import registry
-from pipeline.predict import Champion, instant_of, load_champion, score
+from pipeline.predict import Champion, events_for, instant_of, load_champion, score
 from pipeline.registry import Version
-from pipeline.settings import Run, parse
+from pipeline.settings import Run
 from pipeline.spark.engine import matrix_output, write_parquet
 from pipeline.spark.files import literal, new_folder, to_uri, write_text
 from pipeline.spark.log import SparkLog
 from pipeline.spark.rows import CohortRows
 from pipeline.spark.session import open_session, told_plainly
 from pipeline.spark.task import TIME, MatrixOutput
-from pipeline.train import import_events
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -90,10 +88,7 @@ class ShippedBundle:
         with TemporaryDirectory() as folder:
             for name, content in self.files.items():
                 Path(folder, name).write_bytes(content)
-            model = load_bundle(folder)
-        text = self.files["settings.yaml"].decode()
-        source = f"settings of {version.name} version {version.number}"
-        return Champion(model, parse(text, source), version)
+            return Champion.read(Path(folder), version)
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ def predict_run(
         As `predict_on_spark`, and when as_of lies beyond the data.
     """
     champion = load_champion(run, model)
-    log = import_events(run, say)
+    log = events_for(run, champion, say)
     instant = instant_of(log, as_of)
     version, spec = champion.version, run.settings.compute.spark
     say(f"Scoring as of {to_text(instant)} with {version.name} version {version.number} on Spark")

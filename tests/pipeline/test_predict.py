@@ -6,8 +6,8 @@ import pytest
 
 from features.clock import DAY_US
 from features.errors import EventLogError, NotEnoughHistory, SettingsError
-from pipeline.predict import predict
-from pipeline.train import import_events
+from pipeline.predict import load_champion, predict
+from pipeline.train import import_events, train
 
 COLUMNS = [
     "entity_id",
@@ -65,6 +65,27 @@ def test_every_row_has_reasons_in_words_and_named_customers(scored):
     assert best["reasons"].map(len).between(1, 3).all()
     assert best["look_alikes"].map(len).eq(3).all()
     assert not best["reasons"].explode().str.contains(r"[{}_]").any()
+
+
+def test_a_model_gets_its_properties_though_more_data_would_choose_others(shop, sibling):
+    run = sibling(
+        shop,
+        ("name: shop", "name: chooser"),
+        ("data:\n", "data:\n  properties: auto\n  max_properties: 1\n"),
+        ("features:\n", "features:\n  properties: {amount: {dimension: value}}\n"),
+    )
+    file = run.base / "events.csv"
+    events = pd.read_csv(file)
+    amount = events["event"].eq("exported") * np.arange(len(events)) / 2.0
+    events.assign(amount=amount.where(amount > 0)).to_csv(file, index=False)
+    train(run, lambda _: None)
+    assert load_champion(run, "champion").properties == {"amount": "number"}
+    before = scores_of(run)
+    pd.read_csv(file).assign(seats=np.arange(len(events)) % 9).to_csv(file, index=False)
+    told: list[str] = []
+    after = predict(run, told.append, as_of=None, model="champion", now=None)
+    assert any("'amount', which these data would not choose any more" in line for line in told)
+    pd.testing.assert_frame_equal(before.scores, after.scores)
 
 
 def test_csv_and_parquet_hold_the_same_table(scored):

@@ -24,12 +24,6 @@ from features.statistics import STATISTICS
 from features.wording import meaning
 
 _OF_DIMENSIONS: tuple[Statistic, ...] = ("count", "active_days", "share", "days_since_last")
-_EVERY_WINDOW = {
-    *("count", "active_days", "breadth", "sessions", "session_minutes", "members"),
-    *("sum", "mean", "std", "min", "max", "distinct"),
-}
-_TRENDS = {"trend", "acceleration", "value_trend"}
-_FIRST_PERIOD = {"first_period", "first_period_ratio"}
 
 
 def build_catalogue(
@@ -170,18 +164,19 @@ def _hours(spec: FeatureSpec) -> Hours:
 
 def _windows(spec: FeatureSpec, statistic: str) -> Sequence[int | None]:
     """The windows that a statistic is asked for."""
-    window = STATISTICS[statistic].window
-    if window == "none":
+    one = STATISTICS[statistic]
+    if one.window == "none":
         return (None,)
-    if statistic in _TRENDS:
-        return sorted(set(spec.trend_days))
-    if statistic in _FIRST_PERIOD:
-        return (spec.first_days,)
-    if statistic == "member_share":
-        return (*sorted(set(spec.detail_days))[:1], *([None] if spec.lifetime else []))
-    if statistic in _EVERY_WINDOW:
-        return [*sorted(set(spec.windows_days)), *([None] if spec.lifetime else [])]
-    return sorted(set(spec.detail_days))
+    life = [None] if spec.lifetime else []
+    detail = sorted(set(spec.detail_days))
+    windows: dict[str, Sequence[int | None]] = {
+        "every": [*sorted(set(spec.windows_days)), *life],
+        "detail": detail,
+        "shortest": [*detail[:1], *life],
+        "trend": sorted(set(spec.trend_days)),
+        "first": (spec.first_days,),
+    }
+    return windows[one.asked]
 
 
 def _for_property(

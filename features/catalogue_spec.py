@@ -1,6 +1,6 @@
 """The ``features:`` block of the settings: windows, the event catalogue, properties, attributes."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -51,54 +51,13 @@ ActivityStatistic = Literal[
 ]
 NumberStatistic = Literal["sum", "mean", "std", "min", "max", "last", "first", "trend"]
 CategoryStatistic = Literal["last", "first", "distinct", "top_share"]
-CustomStatistic = Literal[
-    ActivityStatistic,
-    "sum",
-    "mean",
-    "std",
-    "min",
-    "max",
-    "value_trend",
-    "last",
-    "first",
-    "distinct",
-    "top_share",
-]
+CustomStatistic = Literal[ActivityStatistic, NumberStatistic, CategoryStatistic, "value_trend"]
 
-ACTIVITY: tuple[ActivityStatistic, ...] = (
-    "count",
-    "active_days",
-    "breadth",
-    "sessions",
-    "session_minutes",
-    "events_per_session",
-    "per_active_day",
-    "first_uses",
-    "top_event_share",
-    "trend",
-    "acceleration",
-    "slope",
-    "peak_ratio",
-    "streak",
-    "longest_streak",
-    "weekdays",
-    "business_share",
-    "gap_days",
-    "gap_variation",
-    "burstiness",
-    "days_since_last",
-    "days_since_first",
-    "first_period",
-    "first_period_ratio",
-    "members",
-    "new_members",
-    "member_growth",
-    "active_member_share",
-    "per_member",
-    "days_per_member",
-    "top_member_count",
-    "top_member_share",
-    "member_gini",
+_OF_SOME = {"share", "member_share", "days_to_first", "first_use_rank"}
+"""They compare some events with all: of all events they say nothing."""
+
+ACTIVITY: tuple[ActivityStatistic, ...] = tuple(
+    one for one in get_args(ActivityStatistic) if one not in _OF_SOME
 )
 
 

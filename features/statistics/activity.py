@@ -154,22 +154,24 @@ def _first_period_ratio(s: Selection, f: Feature) -> np.ndarray:
 
 
 STATISTICS = {
-    "count": Statistic(_count, "events", 0),
-    "active_days": Statistic(_active_days, "days", 0),
+    "count": Statistic(_count, "events", 0, asked="every"),
+    "active_days": Statistic(_active_days, "days", 0, asked="every"),
     "per_active_day": Statistic(_per_active_day, "events a day"),
     "share": Statistic(_share, "0 to 1", None, of_share=True),
-    "breadth": Statistic(_breadth, "event names", 0),
+    "breadth": Statistic(_breadth, "event names", 0, asked="every"),
     "first_uses": Statistic(_first_uses, "event names", 0),
     "days_since_last": Statistic(_days_since_last, "days", window="none"),
     "days_since_first": Statistic(_days_since_first, "days", window="none"),
     "days_to_first": Statistic(_days_to_first, "days", window="none"),
     "first_use_rank": Statistic(_first_use_rank, "rank", window="none"),
-    "first_period": Statistic(_first_period, "events", None, window="bounded"),
-    "first_period_ratio": Statistic(_first_period_ratio, "ratio", None, window="bounded"),
-    "trend": Statistic(_trend, "-1 to 1", window="bounded"),
-    "acceleration": Statistic(_acceleration, "-2 to 1", window="bounded"),
+    "first_period": Statistic(_first_period, "events", None, window="bounded", asked="first"),
+    "first_period_ratio": Statistic(
+        _first_period_ratio, "ratio", None, window="bounded", asked="first"
+    ),
+    "trend": Statistic(_trend, "-1 to 1", window="bounded", asked="trend"),
+    "acceleration": Statistic(_acceleration, "-2 to 1", window="bounded", asked="trend"),
     "slope": Statistic(_slope, "events a day per day", window="bounded"),
-    "sessions": Statistic(_sessions, "sessions", 0, reads_users=True),
-    "session_minutes": Statistic(_session_minutes, "minutes", reads_users=True),
+    "sessions": Statistic(_sessions, "sessions", 0, reads_users=True, asked="every"),
+    "session_minutes": Statistic(_session_minutes, "minutes", reads_users=True, asked="every"),
     "events_per_session": Statistic(_events_per_session, "events", reads_users=True),
 }

@@ -28,6 +28,9 @@ class Statistic:
         The value where the shard has no such event at all. None: `compute` knows.
     window
         ``any`` look-back, ``bounded`` (a number of days is needed), or ``none`` (it has no window).
+    asked
+        The windows in which the settings' catalogue asks for it: ``every`` one, those for
+        ``detail``, the ``shortest`` of these and life, those of a ``trend``, or the ``first`` days.
     over
         What kind of property it reads, if any.
     of_members
@@ -45,6 +48,7 @@ class Statistic:
     empty: float | None = np.nan
     window: Window = "any"
     over: Literal["nothing", "number", "category", "either"] = "nothing"
+    asked: Literal["every", "detail", "shortest", "trend", "first"] = "detail"
     of_members: bool = False
     of_share: bool = False
     of_usage: bool = False

@@ -87,13 +87,15 @@ def _top_event_share(s: Selection, f: Feature) -> np.ndarray:
 
 
 STATISTICS = {
-    "members": Statistic(_members, "users", 0, of_members=True),
+    "members": Statistic(_members, "users", 0, of_members=True, asked="every"),
     "new_members": Statistic(_new_members, "users", 0, of_members=True),
     "member_growth": Statistic(_member_growth, "ratio", window="bounded", of_members=True),
     "active_member_share": Statistic(
         _active_member_share, "0 to 1", window="bounded", of_members=True
     ),
-    "member_share": Statistic(_member_share, "0 to 1", None, of_members=True, of_share=True),
+    "member_share": Statistic(
+        _member_share, "0 to 1", None, of_members=True, of_share=True, asked="shortest"
+    ),
     "per_member": Statistic(_per_member, "events per user", of_members=True),
     "days_per_member": Statistic(_days_per_member, "days per user", of_members=True),
     "top_member_count": Statistic(_top_member_count, "events", 0, of_members=True),

@@ -157,15 +157,17 @@ def _limit_share(s: Selection, f: Feature) -> np.ndarray:
 
 
 STATISTICS = {
-    "sum": Statistic(_sum, "", 0, over="number"),
-    "mean": Statistic(_mean, "", over="number"),
-    "std": Statistic(_std, "", over="number"),
-    "max": Statistic(_max, "", over="number"),
-    "min": Statistic(_min, "", over="number"),
-    "value_trend": Statistic(_value_trend, "-1 to 1", window="bounded", over="number"),
+    "sum": Statistic(_sum, "", 0, over="number", asked="every"),
+    "mean": Statistic(_mean, "", over="number", asked="every"),
+    "std": Statistic(_std, "", over="number", asked="every"),
+    "max": Statistic(_max, "", over="number", asked="every"),
+    "min": Statistic(_min, "", over="number", asked="every"),
+    "value_trend": Statistic(
+        _value_trend, "-1 to 1", window="bounded", over="number", asked="trend"
+    ),
     "last": Statistic(_last, "", over="either"),
     "first": Statistic(_first, "", over="either"),
-    "distinct": Statistic(_distinct, "values", 0, over="category"),
+    "distinct": Statistic(_distinct, "values", 0, over="category", asked="every"),
     "top_share": Statistic(_top_share, "0 to 1", over="category"),
     "limit_share": Statistic(_limit_share, "share of the limit", None, of_usage=True),
 }

@@ -20,10 +20,13 @@ _BASE_MB = 300
 def events_per_shard(memory_mb: int, threads: int) -> int:
     """Events that lie together on disk, so that all threads at once stay within half the limit.
 
-    >>> events_per_shard(2000, 2), events_per_shard(500, 2)
-    (1000000, 625000)
+    In steps of two, so that not every change of a limit makes another log.
+
+    >>> events_per_shard(2000, 2), events_per_shard(500, 2), events_per_shard(10, 2)
+    (1000000, 500000, 125000)
     """
-    return int(min(1_000_000, max(100_000, memory_mb * 1e6 / (2 * threads * _PER_EVENT))))
+    most = memory_mb * 1e6 / (2 * threads * _PER_EVENT)
+    return next((n for n in (1_000_000, 500_000, 250_000) if n <= most), 125_000)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from features.clock import ALWAYS_US
+from pipeline.importer.identity import own_events
 from pipeline.importer.reading import EXCLUDED_ENTITY
 from pipeline.sources.freemail import FREE_MAIL
 from pipeline.sources.spec import Exclude
@@ -22,10 +23,15 @@ def find_domains(connection: "duckdb.DuckDBPyConnection") -> None:
     free = quote_list(sorted(FREE_MAIL))
     connection.execute(f"""
         create table user_domains as
-        with told as (
-            select code as "user", domain_of(text) as domain, {ALWAYS_US} as known_at
-            from user_texts where code in (
-                select "user" from attributed union select id from table_ids where of = 'user')
+        with named as (
+            select code as "user", domain_of(text) as domain from user_texts
+            where domain_of(text) is not null),
+        present as (
+            select "user" from attributed semi join named using ("user")
+            union select id from table_ids where of = 'user'),
+        told as (
+            select "user", domain, {ALWAYS_US} as known_at
+            from named semi join present using ("user")
             union all
             select "user", domain_of(email), known_at from emails)
         select "user", arg_min(domain, (known_at, domain)) as domain, min(known_at) as domain_at
@@ -55,6 +61,7 @@ def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
         "select (select count(*) from excluded_users) + count(*) from excluded_accounts",
     ):
         return
+    own_events(connection)
     connection.execute(f"""
         update attributed set left_out = {quote_text(EXCLUDED_ENTITY)}
         where left_out is null and ("user" in (from excluded_users)
@@ -65,29 +72,47 @@ def exclude(connection: "duckdb.DuckDBPyConnection", spec: Exclude) -> None:
                                         or account in (from excluded_accounts)""")
 
 
+def group_events(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Table ``groups``: number and times of the events of each (event, account, user).
+
+    What is asked of entities and names is told from it, without a look at every event.
+    """
+    connection.execute("""
+        create table groups as
+        select event, account, "user", count(*) as n_events,
+               min(known_at) as first_at, max(known_at) as last_at
+        from attributed where left_out is null group by event, account, "user" """)
+
+
 def number_entities(connection: "duckdb.DuckDBPyConnection") -> None:
     """Tables ``users`` (code, key, id, account code, domain, domain_at) and ``accounts``
-    (code, key, id); `key` is the code among all the ids of the input.
+    (code, key, id); `key` is the code among all the ids of the input. Needs ``groups``.
 
     Codes are dense and follow the order of the ids as text, whatever the order of the events.
     """
     connection.execute("""
         create table accounts as
         select (row_number() over (order by key) - 1)::integer as code, key, text as id
-        from (select account as key from attributed
-              where left_out is null and account is not null
+        from (select account as key from groups where account is not null
               union select id from table_ids where of = 'account'
               union select account from table_members)
         join account_texts t on key = t.code""")
     connection.execute("""
         create table users as
         with keys as (
-            select "user" as key from attributed where left_out is null and "user" is not null
+            select "user" as key from groups where "user" is not null
             union select id from table_ids where of = 'user'),
+        seen as (
+            select "user" as key, min(account) as least, max(account) as most from groups
+            where account is not null and "user" is not null group by "user"),
+        -- Only for users of several accounts it matters which one came last.
+        several as (select key as "user" from seen where least < most),
         by_events as (
-            select "user" as key, arg_max(account, (known_at, occurred_at, account)) as account
-            from attributed
-            where left_out is null and account is not null and "user" is not null group by "user"),
+            select key, least as account from seen where least = most
+            union all
+            select "user", arg_max(account, (known_at, occurred_at, account))
+            from attributed semi join several using ("user")
+            where left_out is null and account is not null group by "user"),
         by_tables as (
             select "user" as key, arg_max(account, (known_at, account)) as account
             from table_members group by "user")

@@ -38,16 +38,27 @@ def fingerprint_of(folder: Path, manifest: dict[str, Any]) -> str:
 def _bytes_of(values: "pa.Array") -> Iterable[bytes]:
     """The values as bytes, whatever lies in the memory behind missing ones."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    missing = values.null_count
-    if missing:
-        yield pc.is_null(values).to_numpy(zero_copy_only=False).tobytes()
+    missing = _missing(values) if values.null_count else None
+    if missing is not None:
+        yield missing.tobytes()
     if pa.types.is_string(values.type):
         texts = values.to_pylist()
         encoded = [b"" if text is None else text.encode() for text in texts]
         yield np.array([len(text) for text in encoded], dtype=np.int64).tobytes()
         yield b"".join(encoded)
     else:
-        filled = pc.fill_null(values, 0) if missing else values
-        yield filled.to_numpy(zero_copy_only=False).tobytes()
+        numbers = _numbers(values)
+        yield (numbers if missing is None else np.where(missing, 0, numbers)).tobytes()
+
+
+# Arrow's own to_numpy would import pandas first, which costs more than all of the hashing.
+def _numbers(values: "pa.Array") -> np.ndarray:
+    kind = np.dtype(str(values.type))
+    start = values.offset * kind.itemsize
+    return np.frombuffer(values.buffers()[1], kind, len(values), start)
+
+
+def _missing(values: "pa.Array") -> np.ndarray:
+    present = np.unpackbits(np.frombuffer(values.buffers()[0], np.uint8), bitorder="little")
+    return present[values.offset : values.offset + len(values)] == 0

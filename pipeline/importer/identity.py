@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from features.events import Level
 from pipeline.importer.reading import DROPPED, HISTORY, NEVER_IDENTIFIED
 from pipeline.sources.spec import DataSpec, GenericSource
-from pipeline.storage import quote_text, value_of
+from pipeline.storage import quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 KEPT = f"(left_out is null or left_out = {quote_text(DROPPED)})"
 """SQL condition: the row is an event or still says something about identity and attributes."""
 
-_NO_LINK = "null::struct(made_at bigint, person integer, known_at bigint, alias boolean)"
+_TAKEN = """event, occurred_at, account, late, before_occurred,
+               columns('^(email|bad_numbers|[pao][0-9]+)$')"""
+"""Columns of ``people`` that are those of ``staged``."""
 _LONGEST_CHAIN = 10
 """Aliases of aliases that are followed."""
 
@@ -98,14 +100,19 @@ def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: 
     ]
     dropping = f"source in ({', '.join(drops)})" if drops else "false"
     alone = "account is null" if level == "account" else "false"
-    at_once = "before_link" if level == "account" else "false"
-    # Where nothing is linked the rows need no second copy.
-    linked, kind = f"select *, {_NO_LINK} as link, false as before_link from staged", "view"
+    left_alone = f"({alone} or {dropping} and account is null)"
     if value_of(connection, "select count(*) from links"):
-        linked, kind = _linked("staged", "visitor", "known_at"), "table"
-    connection.execute(f"""
-        create {kind} people as
-        select event, occurred_at, account, late, before_occurred, unknown,
+        at_once = "before_link" if level == "account" else "false"
+        kind, rows = "table", _linked_people(at_once, dropping, left_alone)
+    else:
+        # Where nothing is linked the rows need no second copy.
+        kind, rows = "view", _people_as_told(left_alone)
+    connection.execute(f"create {kind} people as {rows}")
+
+
+def _linked_people(at_once: str, dropping: str, left_alone: str) -> str:
+    return f"""
+        select {_TAKEN}, unknown,
                case when renamed then visitor
                     when (unknown or nameless) and account is not null then null
                     else coalesce(person, link.person, visitor) end as "user",
@@ -115,14 +122,26 @@ def link_people(connection: "duckdb.DuckDBPyConnection", spec: DataSpec, level: 
                case when left_out is not null then left_out
                     when {dropping} and before_link and not renamed
                     then {quote_text(HISTORY)}::why
-                    when unknown and ({alone} or {dropping} and account is null)
-                    then {quote_text(NEVER_IDENTIFIED)}::why end as left_out,
-               columns('^(email|bad_numbers|[pao][0-9]+)$')
+                    when unknown and {left_alone}
+                    then {quote_text(NEVER_IDENTIFIED)}::why end as left_out
         from (select *, anonymous and link is null as unknown,
                      {at_once} and link.alias and not anonymous as renamed,
                      {at_once} and (anonymous or not link.alias) and account is not null
                      as nameless
-              from ({linked}))""")
+              from ({_linked("staged", "visitor", "known_at")}))"""
+
+
+def _people_as_told(left_alone: str) -> str:
+    """SQL of what `_linked_people` gives where no row has a link."""
+    return f"""
+        select {_TAKEN}, anonymous as unknown,
+               case when anonymous and account is not null then null
+                    else coalesce(person, visitor) end as "user",
+               known_at, false as linked,
+               case when left_out is not null then left_out
+                    when anonymous and {left_alone}
+                    then {quote_text(NEVER_IDENTIFIED)}::why end as left_out
+        from staged"""
 
 
 def find_memberships(connection: "duckdb.DuckDBPyConnection") -> None:
@@ -136,7 +155,8 @@ def find_memberships(connection: "duckdb.DuckDBPyConnection") -> None:
             select "user", account, known_at from people
             where "user" is not null and account is not null and not unknown and {KEPT}
             union all select "user", account, known_at from table_members),
-        pairs as (select "user", account, min(known_at) as known_at from seen group by all),
+        pairs as materialized (
+            select "user", account, min(known_at) as known_at from seen group by all),
         several as (select "user" from pairs group by all having count(*) > 1),
         -- Only users of several accounts need their history sorted.
         timed as (
@@ -158,6 +178,15 @@ def attribute_accounts(connection: "duckdb.DuckDBPyConnection", level: Level) ->
     became known; at user level none, for the user's own history is known at once. ``told_at`` is
     the known_at before that: what a row says about its user does not wait for an account.
     """
+    if not value_of(
+        connection,
+        f"""select count(*) from people where account is null and "user" is not null and {KEPT}""",
+    ):
+        # Every row names its account: nothing is looked up, and no second copy is made.
+        connection.execute(f"""
+            create view attributed as select *, known_at as told_at from people where {KEPT}""")
+        return
+    # Rows that name their account need no look at the user's others.
     first = "first_change" if level == "account" else "null"
     connection.execute(f"""
         create table attributed as
@@ -178,12 +207,41 @@ def attribute_accounts(connection: "duckdb.DuckDBPyConnection", level: Level) ->
                        case when len(changes) > 1 then changes end as more
                 from (select "user" as of_user,
                              list(struct_pack(account, known_at) order by known_at) as changes
-                      from memberships group by "user")) on "user" = of_user
+                      from memberships group by "user"))
+            on case when account is null then "user" end = of_user
             where {KEPT})""")
 
 
 def forget_people(connection: "duckdb.DuckDBPyConnection") -> None:
     """Free the rows that only the steps so far needed."""
-    is_view = value_of(connection, "select count(*) from duckdb_views() where view_name = 'people'")
-    connection.execute(f"drop {'view' if is_view else 'table'} people")
-    connection.execute("drop table staged")
+    views = _views(connection)
+    if "attributed" not in views:
+        _drop(connection, "people", "staged")
+    elif "people" not in views:
+        _drop(connection, "staged")
+
+
+def forget_events(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Free ``attributed`` and what it may be a view of."""
+    views = _views(connection)
+    _drop(connection, "attributed", *(["people", "staged"] if "attributed" in views else []))
+
+
+def own_events(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Make ``attributed`` a table, whose rows can be changed."""
+    if "attributed" in _views(connection):
+        connection.execute("""
+            create table own as from attributed;
+            drop view attributed;
+            alter table own rename to attributed""")
+
+
+def _drop(connection: "duckdb.DuckDBPyConnection", *names: str) -> None:
+    views = _views(connection)
+    for name in names:
+        connection.execute(f"drop {'view' if name in views else 'table'} if exists {name}")
+
+
+def _views(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    found = rows_of(connection, "select view_name from duckdb_views() where not internal")
+    return {name for (name,) in found}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from features.events import ValueType
 from pipeline.importer.reading import NO_EXTRA, REASONS, Reading, left_out
+from pipeline.sources.canonical import NOTHING
 from pipeline.sources.spec import DataSpec
 from pipeline.storage import quote_text
 
@@ -33,13 +34,13 @@ def code_texts(connection: "duckdb.DuckDBPyConnection", readings: Sequence[Readi
         ("event", _distinct(readings, "event"), "nullif(trim({}), '')"),
     ):
         # Spellings of one id are told from the few different texts, not row by row.
-        dictionary(connection, f"{name}_raw", found)
-        spelt = same.format("text")
-        dictionary(connection, f"{name}_texts", [f"select distinct {spelt} from {name}_raw"])
+        connection.execute(f"""
+            create table {name}_raw as select text, {same.format("text")} as same
+            from (select distinct text from ({" union all ".join(found)}) t(text))""")
+        dictionary(connection, f"{name}_texts", [f"select same from {name}_raw"])
         connection.execute(f"""
             create or replace table {name}_raw as
-            select r.text, t.code
-            from {name}_raw r join {name}_texts t on {same.format("r.text")} = t.text""")
+            select r.text, t.code from {name}_raw r join {name}_texts t on r.same = t.text""")
     connection.execute("""
         create or replace table table_ids as
         select distinct of, coalesce(p.code, o.code) as id
@@ -89,6 +90,9 @@ def _coded(
     joins = ["join event_raw e on t.event = e.text"]
 
     def coded(name: str, value: str, dictionary: str) -> None:
+        if name in reading.empty:
+            taken[name] = "null::integer"
+            return
         taken[name] = f"d_{name}.code"
         joins.append(f"left join {dictionary} d_{name} on {value} = d_{name}.text")
 
@@ -127,13 +131,14 @@ def _distinct(readings: Sequence[Reading], *columns: str) -> list[str]:
         f"select distinct {column} from {reading.rows}"
         for reading in readings
         for column in columns
+        if column not in reading.empty
     ]
 
 
 def dictionary(connection: "duckdb.DuckDBPyConnection", name: str, texts: list[str]) -> None:
     """Table `name` (code, text) of the different texts that queries give, in their order."""
+    union = " union all ".join(texts or [f"select {NOTHING}"])
     connection.execute(f"""
         create table {name} as
         select (row_number() over (order by text) - 1)::integer as code, text
-        from (select distinct text from ({" union all ".join(texts)}) t(text)
-              where text is not null)""")
+        from (select distinct text from ({union}) t(text) where text is not null)""")

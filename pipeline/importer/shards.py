@@ -9,6 +9,8 @@ import numpy as np
 
 from features.clock import DAY_US
 from features.events import PROPERTY_PREFIX, Level, ValueType
+from pipeline.importer.identity import forget_events
+from pipeline.importer.stage import FORMAT
 from pipeline.storage import quote_name, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -43,18 +45,17 @@ def code_events(
 ) -> None:
     """Tables ``event_names``, ``members`` and ``values<i>`` of each category, with final codes.
 
-    Codes follow the order of the texts, so they do not depend on the order of the rows.
+    Codes follow the order of the texts, so they do not depend on the order of the rows. Needs
+    ``groups``.
     """
-    connection.execute(f"""
+    connection.execute("""
         create table event_names as
         select (row_number() over (order by key) - 1)::integer as code, key, text as name,
-               n_events, first_at, last_at,
-               coalesce(n_users, 0) as n_users, coalesce(n_accounts, 0) as n_accounts
-        from (select event as key, count(*) as n_events, min(known_at) as first_at,
-                     max(known_at) as last_at
-              from attributed where left_out is null group by event)
-        left join ({_distinct_of('"user"')}) using (key)
-        left join ({_distinct_of("account")}) using (key)
+               n_events, first_at, last_at, n_users, n_accounts
+        from (select event as key, sum(n_events)::bigint as n_events, min(first_at) as first_at,
+                     max(last_at) as last_at, count(distinct "user") as n_users,
+                     count(distinct account) as n_accounts
+              from groups group by event)
         join event_texts t on key = t.code""")
     for i, kind in enumerate(properties.values()):
         if kind == "category":
@@ -67,18 +68,10 @@ def code_events(
     connection.execute("""
         create table members as
         select a.code as account, u.code as "user", min(known_at) as known_at
-        from (select account, "user", min(known_at) as known_at from attributed
-              where left_out is null group by account, "user"
+        from (select account, "user", first_at as known_at from groups
               union all select account, "user", known_at from table_members) t
         join accounts a on t.account = a.key join users u on t."user" = u.key
         group by all""")
-
-
-def _distinct_of(entity: str) -> str:
-    return f"""
-        select event as key, count(*) as n_{entity.strip('"')}s
-        from (select distinct event, {entity} from attributed
-              where left_out is null and {entity} is not null) group by event"""
 
 
 def count_values(
@@ -100,9 +93,7 @@ def assign_shards(
     At account level the unit that stays together is an account, or a user without one; at user
     level it is a connected component of users and accounts. Unit u lies in shard u mod n.
     """
-    import pyarrow as pa
-
-    n_events = value_of(connection, "select count(*) from attributed where left_out is null")
+    n_events = value_of(connection, "select sum(n_events)::bigint from groups")
     n = n_shards_for(n_events, events_per_shard)
     member_of = _column(connection, "select account from users order by code")
     n_accounts = value_of(connection, "select count(*) from accounts")
@@ -113,15 +104,14 @@ def assign_shards(
     else:
         user_unit, account_unit = _components(connection, len(member_of), n_accounts)
     for of, unit in (("account", account_unit), ("user", user_unit)):
-        table = pa.table({"code": np.arange(len(unit), dtype=np.int32), "unit": unit})
-        connection.register("units", table)
+        codes = np.arange(len(unit), dtype=np.int32)
+        connection.register("units", {"code": codes, "unit": unit})
         connection.execute(f"""
             create table {of}_shards as
             select code, key, case when present is null then -1 else unit % {n} end::integer
                    as shard
             from units join {of}s using (code)
-            left join (select distinct "{of}" as present from attributed where left_out is null)
-            on key = present""")
+            left join (select distinct "{of}" as present from groups) on key = present""")
         connection.unregister("units")
     return n
 
@@ -142,8 +132,9 @@ def _components(
 
 
 def _column(connection: "duckdb.DuckDBPyConnection", query: str) -> np.ndarray:
-    table = connection.sql(query).to_arrow_table()
-    return table.column(0).to_numpy().astype(np.int64)
+    # By way of Arrow the same array would cost an import of pandas.
+    (column,) = connection.execute(query).fetchnumpy().values()
+    return column.astype(np.int64)
 
 
 def write_shards(
@@ -170,7 +161,7 @@ def write_shards(
         left join account_shards a on t.account = a.key
         left join user_shards u on t."user" = u.key {" ".join(joins)}
         where left_out is null) order by {order}""")
-    connection.execute("drop table attributed")
+    forget_events(connection)
     counted = dict(rows_of(connection, "select shard, count(*) from sorted group by shard"))
     shards = []
     for shard in range(n_shards):
@@ -178,7 +169,7 @@ def write_shards(
         # The table keeps its order, so a shard needs no second sort.
         connection.execute(f"""
             copy (select {", ".join(_KEYS + named)} from sorted where shard = {shard})
-            to {quote_text(str(folder / file))} (format parquet, compression zstd)""")
+            to {quote_text(str(folder / file))} ({FORMAT})""")
         shards.append({"file": file, "n_events": counted.get(shard, 0)})
     return shards
 

@@ -170,6 +170,7 @@ def _write(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Write every file but the manifest; returns what the manifest says, and counts."""
     carried = import_shards.count_values(connection, properties)
+    import_entities.group_events(connection)
     import_entities.number_entities(connection)
     import_shards.code_events(connection, properties)
     import_entities.name_account_domains(connection)

@@ -6,10 +6,12 @@ LONGEST_NAME = 500
 MACROS = r"""
 -- 42 in one file, "42" in another and 42.0 from a CSV with gaps are the same id; a large number
 -- that was read as a float is written 1e+16.
+-- Few ids have what the patterns are for, and looking for that alone is cheap.
 create macro id_of(t) as case
-    when regexp_full_match(trim(t), '-?[0-9](\.[0-9]+)?e\+(1[5-9]|2[0-9])')
+    when contains(t, 'e+') and regexp_full_match(trim(t), '-?[0-9](\.[0-9]+)?e\+(1[5-9]|2[0-9])')
         then coalesce(try_cast(try_cast(trim(t) as double) as hugeint)::varchar, trim(t))
-    else nullif(regexp_replace(trim(t), '^(-?[0-9]+)\.0+$', '\1'), '') end;
+    when contains(t, '.0') then nullif(regexp_replace(trim(t), '^(-?[0-9]+)\.0+$', '\1'), '')
+    else nullif(trim(t), '') end;
 
 create macro double_of(t) as case t
     when 'true' then 1.0 when 'false' then 0.0 else try_cast(t as double) end;
@@ -20,6 +22,6 @@ create macro number_of(t) as
     case when abs(double_of(t)) <= 1e150 then double_of(t) + 0.0 end;
 
 create macro domain_of(t) as
-    case when regexp_full_match(trim(t), '[^@\s]+@[^@\s]+\.[^@\s]+')
+    case when contains(t, '@') and regexp_full_match(trim(t), '[^@\s]+@[^@\s]+\.[^@\s]+')
         then lower(split_part(trim(t), '@', 2)) end;
 """

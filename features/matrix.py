@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,9 +109,19 @@ class FeatureMatrix:
         return len(self.snapshots)
 
     def column(self, name: str) -> np.ndarray:
-        """float32 array, or object array of str and None, shape (n,)."""
+        """float32 array, or object array of str and None, shape (n,).
+
+        Raises
+        ------
+        SchemaMismatch
+            When there is no such feature.
+        """
         import pyarrow as pa
 
+        if name not in self.table.column_names:
+            near = get_close_matches(name, self.table.column_names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise SchemaMismatch(f"The matrix has no feature {name!r}.{hint}")
         column = self.table[name]
         text = column.type in (pa.string(), pa.large_string())
         return texts(column) if text else numbers(column)

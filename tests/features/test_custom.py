@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from features.catalogue import build_catalogue
-from features.catalogue_spec import FeatureSpec
+from features.catalogue_spec import CustomSpec, FeatureSpec
+from features.custom import own_feature
 from features.definitions import Condition, Feature, Limit
 from features.engine import build_features
 from features.errors import FeatureLeak, SchemaMismatch, SettingsError
@@ -173,6 +174,27 @@ def test_a_mistake_in_the_settings_names_its_line(block, said):
     with pytest.raises(SettingsError, match=r"settings:\d+") as error:
         parse(text)
     assert said in str(error.value)
+
+
+def test_a_mapping_makes_a_feature_and_a_slip_in_it_is_one_sentence(log, level):
+    fields = {"dimension": "value", "statistic": "count", "days": 7}
+    mine = own_feature("my count", fields, log)
+    other = own_feature("my count", CustomSpec(**fields), log)
+    assert mine == other
+    for slip, said in (
+        ({"statistic": "coutn"}, "'my count': statistic: "),
+        ({"sql": "count(*)"}, "'my count': give either"),
+        ({"dayz": 7}, "'my count': dayz: "),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            own_feature("my count", fields | slip, log)
+
+
+def test_a_column_that_is_not_there_names_the_nearest(log, level):
+    any_event = define("count", "value", "entity", "any_event", (), 7)
+    matrix = build_features(log, _one_row(log, level), any_event)
+    with pytest.raises(SchemaMismatch, match="Did you mean 'any_event_count_7d'"):
+        matrix.column("any_event_count_70d")
 
 
 def test_an_unknown_property_of_a_custom_feature_is_named(log, level):

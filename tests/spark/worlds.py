@@ -20,7 +20,7 @@ from tests.features.worlds import DATA, SPEC, START, adversarial_events
 
 CATALOGUE = SPEC.model_copy(
     update={
-        "attributes": {"size": "fit", "role": "fit", "seats": "fit"},
+        "attributes": {"size": "fit", "seats": "fit"},
         "member_attributes": ("role",),
     }
 )
@@ -93,7 +93,11 @@ def attribute_tables(seed: int) -> dict[str, pd.DataFrame]:
 
 
 def features_of(log: EventLog, level: Level) -> tuple[Feature, ...]:
-    return build_catalogue(CATALOGUE, log, level)
+    catalogue = CATALOGUE
+    if level == "user":
+        attributes = {**CATALOGUE.attributes, "role": "fit"}
+        catalogue = CATALOGUE.model_copy(update={"attributes": attributes})
+    return build_catalogue(catalogue, log, level)
 
 
 def facts_of(log: EventLog) -> LogFacts:

@@ -121,7 +121,7 @@ class Bench:
         rows = []
         for path in (raw / "events.jsonl", raw / "events.parquet"):
             _say(f"import of {path.name}")
-            plain = Job(str(path), [], START_US, self.threads, "plain")
+            plain = Job(str(path), [], START_US, self.threads, "plain", memory_mb=self.memory_mb)
             extract = replace(plain, kind="extract")
             jobs = {
                 "import": partial(self.start, "engines.importing", plain.to_text()),

@@ -51,6 +51,10 @@ def quote_list(texts: Iterable[str]) -> str:
     return "[" + ", ".join(quote_text(text) for text in texts) + "]"
 
 
+_LIBRARIES_MB = 250
+"""What an importing process holds beside DuckDB's own memory."""
+
+
 def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConnection":
     """A DuckDB database in memory that spills into `folder` and never reaches for the network.
 
@@ -60,7 +64,7 @@ def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConne
     Parameters
     ----------
     memory_mb
-        Limit for DuckDB's own memory, in megabytes.
+        Limit for the whole process, in megabytes; DuckDB gets what Python and its libraries leave.
     """
     import duckdb
 
@@ -69,7 +73,7 @@ def connect(folder: Path, memory_mb: int, threads: int) -> "duckdb.DuckDBPyConne
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            "memory_limit": f"{memory_mb}MB",
+            "memory_limit": f"{max(memory_mb - _LIBRARIES_MB, memory_mb // 2)}MB",
             "threads": threads,
             "temp_directory": str(folder / "spill"),
         },

@@ -26,7 +26,8 @@ def compute(job: Job) -> Result:
     store = Path(tempfile.mkdtemp(prefix="import-", dir=raw.parent))
     try:
         spec = spec_of(raw.name)
-        log = import_log(spec, raw.parent, store, "account", threads=job.threads)
+        limit = {} if job.memory_mb is None else {"memory_mb": job.memory_mb}
+        log = import_log(spec, raw.parent, store, "account", threads=job.threads, **limit)
         return Result(log.n_events, len(log.event_names), versions=versions("duckdb"))
     finally:
         shutil.rmtree(store)

@@ -49,7 +49,7 @@ def import_log(
     level
         What will be scored; decides what stays together in a shard.
     memory_mb
-        Memory DuckDB may use, in megabytes; beyond it, it spills into `store`.
+        Limit for the process, in megabytes; beyond it, DuckDB spills into `store`.
     events_per_shard
         About so many events lie in one file; features are computed a shard at a time, so smaller
         shards need less memory.

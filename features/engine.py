@@ -14,7 +14,7 @@ from features.budget import within
 from features.clock import DAY_US
 from features.columns import Columns
 from features.definitions import Feature
-from features.errors import EventLogError
+from features.errors import EventLogError, SchemaMismatch, few
 from features.events import EventLog, Level
 from features.lifespans import NO_EVENT_US, lifespans
 from features.matrix import FeatureMatrix, Snapshots
@@ -65,10 +65,18 @@ def build_features(
     Raises
     ------
     SchemaMismatch
-        When a definition needs what the log does not carry.
+        When a definition needs what the log does not carry, or something else is given for one.
     EventLogError
         When rows are users and the log was imported for accounts, or when the disk is full.
     """
+    features = (features,) if isinstance(features, Feature) else tuple(features)
+    if strange := [one for one in features if not isinstance(one, Feature)]:
+        raise SchemaMismatch(
+            f"{few(strange, 3)} is no Feature; take definitions from build_catalogue, own_feature "
+            "or define."
+        )
+    if threads < 1:
+        raise SchemaMismatch(f"threads must be 1 or more, not {threads}.")
     if not isinstance(snapshots, Snapshots):
         from features.snapshots import rows_of_frame
 
@@ -78,7 +86,6 @@ def build_features(
             "This log was imported to score accounts: a user's events may lie in several files of "
             "it. Import it again with `entity: user`."
         )
-    features = (features,) if isinstance(features, Feature) else tuple(features)
     compared = references(log, snapshots.level, features, threads, memory_mb, spill)
     plan = compile_plan(log, snapshots.level, features, compared)
     shards = _rows_by_shard(log, snapshots)

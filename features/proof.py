@@ -1,17 +1,18 @@
 """Proof by experiment that features of one's own see the past only."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from features.clock import DAY_US, to_text
 from features.definitions import Feature
 from features.engine import build_features
-from features.errors import FeatureLeak, SettingsError, few
+from features.errors import EventLogError, FeatureLeak, SettingsError, few
 from features.events import PROPERTY_PREFIX, EventLog, Level
 from features.matrix import FeatureMatrix, Snapshots
 from features.part import CODE, LogFacts, LogPart
+from features.snapshots import instants
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +25,7 @@ def check_point_in_time(
     log: EventLog,
     level: Level,
     features: Iterable[Feature] | Feature,
-    as_ofs: np.ndarray | None = None,
+    as_ofs: object = None,
 ) -> int:
     """Whether no feature changes with the future, with the other dates, or with the other rows.
 
@@ -35,7 +36,7 @@ def check_point_in_time(
     Parameters
     ----------
     as_ofs
-        int64, microseconds UTC; None takes the quarters of the log's time.
+        Times as `own_rows` takes them; None takes the quarters of the log's time.
 
     Returns
     -------
@@ -46,11 +47,19 @@ def check_point_in_time(
     ------
     FeatureLeak
         Naming the features that changed, and by what.
+    SettingsError, EventLogError
+        When there is no feature or no time to check.
     """
     features = (features,) if isinstance(features, Feature) else tuple(features)
     if not features:
         raise SettingsError("There is no feature to check: the list is empty.")
-    if as_ofs is None:
+    if level not in get_args(Level):
+        raise EventLogError(f"There is no level {level!r}: it is 'user' or 'account'.")
+    if as_ofs is not None:
+        as_ofs = np.unique(instants(as_ofs))
+        if not len(as_ofs):
+            raise EventLogError("There is no as_of to check at: the list is empty.")
+    else:
         quarters = np.linspace(log.first_at, log.data_end, 5)[1:-1].astype(np.int64)
         as_ofs = np.unique(quarters // DAY_US * DAY_US)
     part, codes = _part(log, level)

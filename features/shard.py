@@ -58,6 +58,7 @@ def fill_shard(
         view = View(shard, plan.level, Rows.sorted(entity, as_of))
         for group in own:
             _fill(view, group, place, columns)
+        view.forget()
     accounts = entity if plan.level == "account" else np.full(len(entity), -1, np.int32)
     if plan.level == "user" and plan.needs_accounts:
         columns_of = {name: shard.column(name) for name in ("user", "account", "at")}
@@ -95,6 +96,7 @@ def _fill_of_accounts(
         for column, _ in group.columns:
             columns.write(column, part.read(column)[inverse], place[known])
             columns.fill(column, np.nan, place[~known])
+    view.forget()
 
 
 def _fill(view: View, group: Group, place: np.ndarray, columns: Columns) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
@@ -119,6 +119,10 @@ def eligible(
     return Cohort(rows, int(asked.sum()), int((converted & ~asked).sum()))
 
 
+_SMALLEST_US = 10**13
+"""26 April 1970: as milliseconds, a whole number below it lies before the year 2287."""
+
+
 def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) -> Snapshots:
     """Snapshots from a user's own table of entity ids and times.
 
@@ -135,6 +139,8 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
     EventLogError
         When an id is not in the log, or a time is missing, unreadable or outside 1970 to 2100.
     """
+    if level not in get_args(Level):
+        raise EventLogError(f"There is no level {level!r}: it is 'user' or 'account'.")
     ids = np.asarray(ids, object)
     moments = instants(as_of)
     if len(ids) != len(moments):
@@ -175,13 +181,20 @@ def instants(as_of: object) -> np.ndarray:
     Raises
     ------
     EventLogError
-        When a time is missing, unreadable or outside [1970-01-01, 2100-01-01).
+        When a time is missing, unreadable or outside [1970-01-01, 2100-01-01), or whole numbers
+        are seconds or milliseconds.
     """
     import pandas as pd
 
     given = pd.Series(as_of) if not isinstance(as_of, pd.Series) else as_of
     if given.dtype.kind in "iu":
         moments, missing = given.to_numpy(np.int64), np.zeros(len(given), bool)
+        if len(moments) and FIRST_US < moments.max() < _SMALLEST_US:
+            raise EventLogError(
+                f"as_of {moments.max()} would be {to_text(int(moments.max()))}: whole numbers are "
+                "microseconds since 1970, and these look like seconds or milliseconds. Give "
+                "datetimes, or multiply."
+            )
     else:
         parsed = pd.to_datetime(given, utc=True, errors="coerce", format="ISO8601")
         missing = parsed.isna().to_numpy()

@@ -76,6 +76,10 @@ class View:
         """Every event, whatever its name."""
         return self.select((), (), keep=True)
 
+    def forget(self) -> None:
+        """Let go of the selections: each knows its view, and nobody would free the circle soon."""
+        self._selections.clear()
+
     def select(
         self, events: Sequence[str], where: tuple["Condition", ...] = (), *, keep: bool = False
     ) -> Selection:

@@ -11,7 +11,7 @@ from features.catalogue_spec import CustomSpec, FeatureSpec
 from features.custom import own_feature
 from features.definitions import Condition, Feature, Limit
 from features.engine import build_features
-from features.errors import FeatureLeak, SchemaMismatch, SettingsError
+from features.errors import FeatureLeak, PQLError, SchemaMismatch, SettingsError
 from features.matrix import Snapshots
 from features.naming import define
 from features.proof import check_point_in_time
@@ -188,6 +188,34 @@ def test_a_mapping_makes_a_feature_and_a_slip_in_it_is_one_sentence(log, level):
     ):
         with pytest.raises(SettingsError, match=said):
             own_feature("my count", fields | slip, log)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda log, row: build_features(log, row, "any_event_count_7d"), "'a'.* is no Feature"),
+        (lambda log, row: build_features(log, row, ["n"]), "'n' is no Feature"),
+        (lambda log, row: build_features(log, row, [], threads=0), "threads must be 1 or more"),
+        (lambda log, row: own_rows(log, "acount", [], []), "no level 'acount'"),
+        (lambda log, row: own_rows(log, "account", ["a0"], [1_718_000_000]), "look like seconds"),
+        (
+            lambda log, row: own_rows(log, "account", ["a0"], np.array([1_718_000_000_000])),
+            "milliseconds",
+        ),
+        (lambda log, row: check_point_in_time(log, "accounts", _COUNT), "no level 'accounts'"),
+        (lambda log, row: check_point_in_time(log, "account", _COUNT, []), "no as_of to check"),
+    ],
+)
+def test_a_slip_in_python_is_one_sentence(log, level, call, said):
+    with pytest.raises(PQLError, match=said):
+        call(log, _one_row(log, level))
+
+
+_COUNT = define("count", "value", "entity", "any_event", (), 7)
+
+
+def test_the_proof_takes_times_of_any_spelling(log, level):
+    assert check_point_in_time(log, level, _COUNT, ["2024-03-06T12:00"]) > 0
 
 
 def test_a_column_that_is_not_there_names_the_nearest(log, level):

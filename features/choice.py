@@ -64,7 +64,7 @@ def choose(spec: FeatureSpec, log: EventLog, level: Level, conversion: frozenset
         left_out += [
             (
                 f"property {item.name}",
-                f"carried by {item.n_events:,} events, beyond features.max_properties",
+                f"on {item.n_events:,} of {log.n_events:,} events, beyond features.max_properties",
             )
             for item in carried[spec.max_properties :]
         ]

@@ -16,14 +16,14 @@ _MEANINGS: dict[Statistic, str] = {
     "days_since_first": "days since the first {subject}",
     "days_to_first": "days from the first event of any kind to the first {subject}",
     "first_use_rank": "place of {subject} in the order of first uses, 1 for the first",
-    "first_period": "{subject} in the first {days} days since the first event of any kind",
-    "first_period_ratio": "{subject} in the first {days} days against the mean of all whose first "
+    "first_period": "{subject} in the first {span} since the first event of any kind",
+    "first_period_ratio": "{subject} in the first {span} against the mean of all whose first "
     "days were over by then",
-    "trend": "{subject}{when} against the {days} days before: (this - before) / (this + before)",
-    "acceleration": "{subject}: how the last two changes from {days} days to {days} days differ, "
+    "trend": "{subject}{when} against the {span} before: (this - before) / (this + before)",
+    "acceleration": "{subject}: how the last two changes from {span} to {span} differ, "
     "(this - 2 x before + the one before that) / all three",
     "slope": "{subject}: slope of the daily rate{when}",
-    "peak_ratio": "{subject}{when} against the most in any {days} days so far",
+    "peak_ratio": "{subject}{when} against the most in any {span} so far",
     "streak": "consecutive days with {subject} up to now",
     "longest_streak": "most consecutive days with {subject}{when}",
     "weekdays": "different days of the week with {subject}{when}",
@@ -52,7 +52,7 @@ _MEANINGS: dict[Statistic, str] = {
     "std": "standard deviation of {property} of {subject}{when}",
     "min": "smallest {property} of {subject}{when}",
     "max": "largest {property} of {subject}{when}",
-    "value_trend": "sum of {property} over {subject}{when} against the {days} days before: "
+    "value_trend": "sum of {property} over {subject}{when} against the {span} before: "
     "(this - before) / (this + before)",
     "last": "latest {property} of {subject}{when}",
     "first": "first {property} of {subject}{when}",
@@ -76,11 +76,11 @@ _FACTS: dict[Statistic, str] = {
     "days_since_first": "first {subject}: {n} day{s} ago",
     "days_to_first": "first {subject}: {n} day{s} after the start",
     "first_use_rank": "{subject}: number {n} in the order of first uses",
-    "first_period": "{subject}: {n} time{s} in the first {days} days",
-    "first_period_ratio": "{subject} in the first {days} days: {n} times the usual",
+    "first_period": "{subject}: {n} time{s} in the first {span}",
+    "first_period_ratio": "{subject} in the first {span}: {n} time{s} the usual",
     "acceleration": "{subject}: change of the {days}-day trend {n}",
     "slope": "{subject}: daily rate changes by {n} a day{when}",
-    "peak_ratio": "{subject}: {percent} of its highest {days} days",
+    "peak_ratio": "{subject}: {percent} of its highest {span}",
     "streak": "{subject}: {n} day{s} in a row up to now",
     "longest_streak": "{subject}: at most {n} day{s} in a row{when}",
     "weekdays": "{subject}: on {n} day{s} of the week{when}",
@@ -136,7 +136,10 @@ _UNKNOWN: dict[Statistic, str] = {
     "events_per_session": "no session{when}",
     "share": "nothing of {against}{when}",
 }
-# In these sentences all events together are "events", not "any event".
+# In these sentences all events together are "event" or "events", not "any event".
+_SINGULAR = {
+    *("days_since_last", "days_since_first", "days_to_first", "new_members", "member_growth"),
+}
 _PLURAL = {
     *("per_active_day", "share", "first_period", "first_period_ratio", "trend", "acceleration"),
     *("slope", "peak_ratio", "business_share", "burstiness", "per_member", "days_per_member"),
@@ -156,19 +159,31 @@ def meaning(feature: Feature) -> str:
     spoken = _words(feature)
     if not feature.events and feature.statistic in _PLURAL:
         spoken["subject"] = "events"
+    if feature.statistic in _SINGULAR:
+        spoken["subject"] = _one_of(feature)
     text = _MEANINGS.get(feature.statistic, _OF_ONES_OWN).format(**spoken)
     return _owned(text + _conditions(feature), feature.scope)
+
+
+def _one_of(feature: Feature) -> str:
+    """The subject where one event is meant: the latest team event, not the latest team events."""
+    if not feature.events:
+        return "event"
+    several = feature.subject.endswith(" events") and len(feature.events) > 1
+    return feature.subject.removesuffix("s") if several else feature.subject
 
 
 def _words(feature: Feature) -> dict[str, str | int | None]:
     """What the texts may speak of, beside the value."""
     everything = "any event" if feature.statistic == "member_share" else "all events"
-    against = ", ".join(feature.against or ()) or everything
+    against = ", ".join(name.replace("_", " ").strip(" $") for name in feature.against or ())
+    against = against or everything
     return {
         "statistic": feature.statistic.replace("_", " "),
         "subject": feature.subject or "any event",
         "when": _when(feature.days),
         "days": feature.days,
+        "span": _span(feature.days),
         "property": feature.property,
         "source": feature.source,
         "against": against,
@@ -215,7 +230,10 @@ def tell(feature: Feature, value: float | str | None) -> str:
         text = _UNKNOWN.get(feature.statistic, "{property}: unknown" if feature.property else text)
     percent = f"{value:.0%}" if isinstance(value, float) else shown
     plural = "" if shown in ("1", "less than 1") else "s"
-    text = text.format(n=shown, s=plural, percent=percent, **_words(feature))
+    spoken = _words(feature)
+    if feature.statistic in _SINGULAR and feature.events and value is not None:
+        spoken["subject"] = _one_of(feature)
+    text = text.format(n=shown, s=plural, percent=percent, **spoken)
     return _owned(text + _conditions(feature), feature.scope)
 
 
@@ -234,14 +252,15 @@ def show(value: float | str | None) -> str:
 
 def _trend(feature: Feature, value: float | str | None) -> str:
     feature = replace(feature, subject=_of_what(feature))
-    before = f"in the {feature.days} days before"
+    recent, before = _when(feature.days), f"in the {_span(feature.days)} before"
     if value is None or isinstance(value, str):
-        return f"{feature.subject}: not in the last {feature.days} days, nor {before}"
+        return f"{feature.subject}: not{recent}, nor {before}"
     if value >= 1:
-        return f"{feature.subject}{_when(feature.days)}, but not {before}"
+        return f"{feature.subject}{recent}, but not {before}"
     if value <= -1:
-        return f"{feature.subject}: not in the last {feature.days} days, but {before}"
-    return f"{feature.subject}: {show((1 + value) / (1 - value))} times as often as {before}"
+        return f"{feature.subject}: not{recent}, but {before}"
+    often = show((1 + value) / (1 - value))
+    return f"{feature.subject}: {often} time{'' if often == '1' else 's'} as often as {before}"
 
 
 def _of_what(feature: Feature) -> str:
@@ -253,7 +272,11 @@ def _of_what(feature: Feature) -> str:
 def _when(days: int | None) -> str:
     if days is None:
         return " so far"
-    return " in the last day" if days == 1 else f" in the last {days} days"
+    return f" in the last {_span(days)}"
+
+
+def _span(days: int | None) -> str:
+    return "day" if days == 1 else f"{days} days"
 
 
 def _owned(text: str, scope: Scope) -> str:

@@ -128,7 +128,8 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
     low, high, evidence = _pr_auc_difference(table, "scorecard")
     if converting < MIN_CONVERTING:
         return (
-            f"Too few conversions to compare: {converting}, {MIN_CONVERTING} needed ({evidence})."
+            f"Too few conversions to compare: {converting} converting entities on the test rows, "
+            f"{MIN_CONVERTING} needed ({evidence})."
         )
     if low > 0:
         return f"The model is better than the scorecard ({evidence})."

@@ -2,29 +2,38 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
+import numpy as np
+
 from features.catalogue import catalogue_and_choice
+from features.catalogue_checks import unknown_events
 from features.choice import Choice
 from features.definitions import DIMENSIONS, Feature, Limit, Statistic
+from features.errors import SettingsError
 from features.events import EventLog, Level
+from features.labels import find_conversions
+from features.plan import compile_plan
 from features.proof import check_point_in_time
+from features.snapshots import eligible
 from features.statistics import STATISTICS
 from features.wording import meaning
+from models.scorecard import Scorecard
 from pipeline.settings import Run, Settings
+from pipeline.tables import read_table
 
 _DOC = """\
 # Features
 
-Made by `python -m pipeline features --markdown docs/features.md`; don't edit. It lists what the
-demo company's settings ask for; your own list is `python -m pipeline features`, and
-`--search TEXT` looks through names and meanings.
+Made by `python -m pipeline features --markdown FILE`; don't edit. It lists what the settings of the
+run `{name}` ask for. `python -m pipeline features` lists your own, and `--search TEXT` looks
+through names and meanings.
 
 Every window is `[as_of - days, as_of)` on the time at which an event was known; `life` reaches
 back to the first event. "In the user's account" marks what the account of a user did.
-A statistic can be asked of any events, with conditions, in any window: see `features.custom` in
-[settings.md](settings.md).
+A statistic can be asked of any events, with conditions, in any window: see `features.custom` in the
+project's `docs/settings.md`.
 
 ## Statistics
 
@@ -44,6 +53,8 @@ class Listing:
     features: tuple[Feature, ...]
     n_all: int
     choice: Choice
+    verdict: str | None = None
+    """What `proved` found; None where nobody asked."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -51,6 +62,7 @@ class Listing:
             "n_features": self.n_all,
             "features": [asdict(feature) for feature in self.features],
             "left_out": [{"what": what, "why": why} for what, why in self.choice.left_out],
+            "point_in_time": self.verdict,
         }
 
 
@@ -59,18 +71,18 @@ def list_features(run: Run, log: EventLog, search: str | None = None) -> Listing
 
     Raises
     ------
-    SettingsError
-        When the settings ask for what the log does not have.
+    SettingsError, SchemaMismatch, EventLogError
+        When the settings ask for what the log does not have, as a training would say.
     """
     settings = run.settings
-    features, choice = _catalogue(settings, log, settings.entity)
+    features, choice = _checked(run, log)
     words = (search or "").lower().split()
     found = tuple(f for f in features if all(word in _text(f) for word in words))
     return Listing(settings.entity, found, len(features), choice)
 
 
-def prove(listing: Listing, log: EventLog) -> str:
-    """Check the listed features by `features.proof.check_point_in_time`; says what was done.
+def proved(listing: Listing, log: EventLog) -> Listing:
+    """With the verdict of `features.proof.check_point_in_time` on the listed features.
 
     Raises
     ------
@@ -78,11 +90,28 @@ def prove(listing: Listing, log: EventLog) -> str:
         Naming the features that change with the future, other dates or other entities.
     """
     n = check_point_in_time(log, listing.level, listing.features)
-    return (
-        f"Point-in-time: {len(listing.features)} features of up to 2,000 {listing.level}s at three "
-        "dates, computed again with another future, with none, without the other dates and without "
-        f"the other {listing.level}s; none of {n:,} values changed"
+    many = "" if len(listing.features) == 1 else "s"
+    verdict = (
+        f"Point-in-time: {len(listing.features)} feature{many} of up to 2,000 {listing.level}s at "
+        "three dates, computed again with another future, with none, without the other dates and "
+        f"without the other {listing.level}s; none of {n:,} values changed"
     )
+    return replace(listing, verdict=verdict)
+
+
+def _checked(run: Run, log: EventLog) -> tuple[tuple[Feature, ...], Choice]:
+    """The run's catalogue, once all that `train` reads of the settings is found in the log."""
+    settings, level = run.settings, run.settings.entity
+    # First: a misspelt conversion would make the true one a feature.
+    conversions = find_conversions(log, level, settings.conversion)
+    unknown_events(settings.features, log)
+    features, choice = _catalogue(settings, log, level)
+    compile_plan(log, level, features)
+    if settings.rows is not None:
+        read_table(run.base / settings.rows.file)
+    eligible(log, level, settings.cohort, np.array([], np.int64), conversions)
+    Scorecard(settings.scorecard).check(feature.name for feature in features)
+    return features, choice
 
 
 def _catalogue(
@@ -105,11 +134,21 @@ def window(feature: Feature) -> str:
 
 
 def markdown(run: Run, log: EventLog) -> str:
-    """``docs/features.md``: every statistic, and the run's features at both levels."""
-    parts = [_DOC, *_statistics()]
+    """``docs/features.md``: every statistic, and the run's features at both levels if they fit.
+
+    Raises
+    ------
+    SettingsError, SchemaMismatch, EventLogError
+        As `list_features`.
+    """
+    _checked(run, log)
+    parts = [_DOC.format(name=run.settings.name), *_statistics()]
     levels: tuple[Level, ...] = ("account", "user")
     for level in levels:
-        features, _ = _catalogue(run.settings, log, level)
+        try:
+            features, _ = _catalogue(run.settings, log, level)
+        except SettingsError:
+            continue  # such as a user's attribute asked of accounts: made for the run's level
         parts.append(f"\n## {len(features)} features of {level}s\n")
         for dimension in DIMENSIONS:
             mine = [feature for feature in features if feature.dimension == dimension]

@@ -45,8 +45,10 @@ class Group(click.Group):
 @click.option("-v", "--verbose", is_flag=True, help="Log every step with its timing.")
 def main(verbose: bool) -> None:
     """Find product-qualified leads: who will buy, how likely, and why."""
-    level = logging.DEBUG if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    # Other libraries' steps are not this program's: hundreds of lines that nobody asked for.
+    for name in ("features", "models", "pipeline"):
+        logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
 settings_option = click.option(
@@ -133,7 +135,7 @@ def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, mo
 @click.option(
     "--markdown",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the catalogue of both levels to this file instead.",
+    help="Write the catalogue to this file instead, of accounts and of users where both fit.",
 )
 @click.option("--check", is_flag=True, help="Prove on your events that none sees the future.")
 def features(
@@ -147,6 +149,11 @@ def features(
     from pipeline.tables import write_atomically
     from pipeline.train import import_events
 
+    if markdown is not None and not markdown.parent.is_dir():
+        raise SettingsError(
+            f"--markdown {str(markdown)!r}: there is no folder {str(markdown.parent)!r}; make it "
+            "first, or name another."
+        )
     log = import_events(run, _say(True))
     if markdown is not None:
         text = catalogue.markdown(run, log)
@@ -154,9 +161,9 @@ def features(
         click.echo(f"Wrote {markdown}")
         return
     listing = catalogue.list_features(run, log, search)
+    if check and listing.features:
+        listing = catalogue.proved(listing, log)
     _finish(as_json, listing.as_dict(), lambda: print_features(listing))
-    if check:
-        click.echo(catalogue.prove(listing, log), err=as_json)
     if not listing.features:
         raise click.exceptions.Exit(NOTHING_TO_DO)
 

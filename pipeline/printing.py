@@ -54,9 +54,10 @@ def print_training(result: Training) -> None:
     if result.ablation is not None:
         lines.append(similarity_verdict(result.ablation, evaluation.converting))
     if result.rules_without_data:
+        n = len(result.rules_without_data)
         lines.append(
-            f"{len(result.rules_without_data)} scorecard rules have no data and never count: "
-            + ", ".join(result.rules_without_data)
+            f"{n} scorecard rule{' has' if n == 1 else 's have'} no data and never "
+            f"count{'s' if n == 1 else ''}: {', '.join(result.rules_without_data)}"
         )
     version = result.version
     alias = " and ".join(version.aliases)
@@ -124,9 +125,10 @@ def print_explanation(result: Explanation) -> None:
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
         _print(f"Nearest customers, as they looked just before they bought: {like}")
+    within = f"{result.horizon_days} day{'' if result.horizon_days == 1 else 's'}"
     _print(
         f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
-        f"{result.horizon_days} days -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
+        f"{within} -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
 
@@ -140,20 +142,23 @@ def print_spark_prediction(result: "SparkScores") -> None:
 
 
 def print_features(listing: Listing) -> None:
-    """The catalogue, one line per feature, and what was left out of it."""
+    """The catalogue, one line per feature, and what was left out; or the verdict of a check."""
+    counts = ", ".join(f"{n} {name}" for name, n in by_dimension(listing.features).items() if n)
+    found = f"{len(listing.features)} of {listing.n_all} features of {listing.level}s"
+    lines = [f"{found}: {counts}" if counts else f"{found}; search for fewer or other words"]
+    if listing.verdict is not None:
+        _print(*lines, listing.verdict)
+        return
     table = _table("feature", "dimension", "window", "unit", "meaning")
     for feature in listing.features:
         table.add_row(
             feature.name, feature.dimension, window(feature), feature.unit, feature.meaning
         )
-    counts = ", ".join(f"{n} {name}" for name, n in by_dimension(listing.features).items() if n)
-    found = f"{len(listing.features)} of {listing.n_all} features of {listing.level}s"
-    lines = [f"{found}: {counts}" if counts else f"{found}; search for fewer or other words"]
-    if listing.choice.by_coverage:
+    if chosen := listing.choice.by_coverage:
         lines.append(
-            f"No event catalogue in the settings: the {len(listing.choice.by_coverage)} events "
-            f"that most {listing.level}s did have features of their own. Name yours in "
-            "features.events."
+            f"No event catalogue in the settings: the {len(chosen)} "
+            f"event{'' if len(chosen) == 1 else 's'} that most {listing.level}s did have features "
+            "of their own. Name yours in features.events."
         )
     lines += [f"left out: {what} ({why})" for what, why in listing.choice.left_out[:10]]
     if (more := len(listing.choice.left_out) - 10) > 0:

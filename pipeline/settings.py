@@ -2,20 +2,20 @@
 
 import json
 import re
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from features.catalogue_spec import FeatureSpec
-from features.errors import SettingsError, few
+from features.errors import SettingsError
 from features.labels import ConversionSpec
 from features.snapshots import CohortSpec
 from features.spec import Spec
 from models.propensity import ModelSpec
 from models.scorecard import ScorecardSpec
 from models.splits import FoldSpec
+from pipeline.mistakes import line_of, mistakes
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec
 
@@ -56,7 +56,8 @@ class EvaluationSpec(Spec):
 class ComputeSpec(Spec):
     """The ``compute:`` block: what the machine may be used for. Results do not depend on it."""
 
-    memory_mb: PositiveInt = 2000
+    memory_mb: int = Field(default=2000, ge=500)
+    """Python and the libraries take 300 of it before the first event."""
     threads: PositiveInt = 2
     events_per_shard: PositiveInt | None = None
     """None: as many as the memory allows, at most one million."""
@@ -146,7 +147,7 @@ def parse(text: str, source: str = "settings") -> Settings:
         # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
         return Settings.model_validate_json(json.dumps(_plain(data, source), default=str))
     except ValidationError as error:
-        lines = _lines(error.errors(), data, source)
+        lines = mistakes(error.errors(), Settings, data, source)
         more = f"\n... and {len(lines) - 5} more." if len(lines) > 5 else ""
         raise SettingsError("\n".join(lines[:5]) + more) from None
 
@@ -193,91 +194,9 @@ def _plain(value: Any, source: str) -> Any:
     for key in value:
         if not isinstance(key, str):
             raise SettingsError(
-                f"{source}:{_line([key], value)}: names are text; put {key!r} in quotes."
+                f"{source}:{line_of([key], value)}: names are text; put {key!r} in quotes."
             )
     return {key: _plain(item, source) for key, item in value.items()}
-
-
-def _lines(errors: list, data: Any, source: str) -> list[str]:
-    """One line per mistake, without those that only follow from another."""
-    outer = {item["loc"][:n] for item in errors for n in range(len(item["loc"]))}
-    told: dict[tuple, str] = {}
-    for item in errors:
-        # A list is not too short as well because its items are wrong.
-        if item["type"] != "too_short" or item["loc"] not in outer:
-            keys = _keys_only(item, data)
-            # A value that fits no member of a union is one mistake, not one per member.
-            told.setdefault(tuple(keys), _explain(item, keys, data, source))
-    # Nor is a block the wrong word because of what is wrong inside it.
-    inner = {keys[:n] for keys in told for n in range(len(keys))}
-    return [line for keys, line in told.items() if keys not in inner]
-
-
-def _explain(item: Any, keys: list, data: Any, source: str) -> str:
-    """file:line, the key's path, what is wrong, the nearest valid name."""
-    where = ".".join(str(part) for part in keys) or "settings"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        names = _names_at(item["loc"][:-1])
-        near = get_close_matches(str(keys[-1]), names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {few(names, 12)}"
-        message = f"unknown setting; {hint}"
-    elif item["type"] == "missing":
-        message = "is missing and has no default"
-    elif "input" in item and not isinstance(item["input"], dict | list):
-        message = f"{message} (got {item['input']!r})"
-    return f"{source}:{_line(keys, data)}: {where}: {message}"
-
-
-def _keys_only(item: Any, data: Any) -> list:
-    """Drop the names of union members that pydantic puts between and after the file's keys."""
-    keys: list = []
-    for part in item["loc"]:
-        if _holds(data, part):
-            data = data[part]
-            keys.append(part)
-    return [*keys, item["loc"][-1]] if item["type"] == "missing" else keys
-
-
-def _holds(data: Any, key: Any) -> bool:
-    if isinstance(data, list):
-        return isinstance(key, int) and key < len(data)
-    return isinstance(data, dict) and key in data
-
-
-def _line(keys: list, data: Any) -> int:
-    """Line of the deepest key that the file has, counted from 1."""
-    line = 1
-    for key in keys:
-        place = getattr(data, "lc", None)
-        if place is None or not _holds(data, key):
-            break
-        line = (place.key(key) if isinstance(data, dict) else place.item(key))[0] + 1
-        data = data[key]
-    return line
-
-
-def _names_at(loc: tuple) -> list[str]:
-    """Names of the settings that are valid in a block, in the member of a union that it is."""
-    models: list[Any] = [Settings]
-    for part in loc:
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        inner = [model for field in fields for model in _models_in(field.annotation)]
-        chosen = [model for model in models if part in _tags(model)]
-        models = inner or chosen or models
-    return [name for model in models for name in model.model_fields]
-
-
-def _tags(model: Any) -> set[Any]:
-    """Values by which a union tells this member from the others."""
-    kinds = [field.annotation for field in model.model_fields.values()]
-    return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
-
-
-def _models_in(annotation: Any) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def slug_name(text: str) -> str:

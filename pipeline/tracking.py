@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 PARAM_LENGTH = 500
 
+# Set when this module is imported, not on connecting: MLflow reads these when it is imported
+# itself, and would report to its makers from then on. What the user has set stays.
+for _name, _value in {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}.items():
+    os.environ.setdefault(_name, _value)
+
 
 def tracking_uri(run: Run) -> str:
     """The settings' store, else MLFLOW_TRACKING_URI, else a SQLite file in the run's own store."""
@@ -31,10 +42,6 @@ def tracking_uri(run: Run) -> str:
 
 def connect(run: Run) -> Any:
     """Point MLflow at the run's store and return a client; quiet about its own housekeeping."""
-    # Set before the import: MLflow reads these when it is imported.
-    os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     import mlflow
 
     for name in ("alembic", "mlflow", "mlflow.store.db.utils"):

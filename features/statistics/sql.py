@@ -5,6 +5,7 @@ window at a time; it can't reach other rows, other tables, files, the clock or r
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ _OF_THE_MOMENT = {
     *("version", "today", "now", "get_current_time", "get_current_timestamp"),
 }
 """Functions of which some form reads the clock or the machine."""
+_NUMBERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER"),
+    *("UBIGINT", "UHUGEINT", "DECIMAL", "FLOAT", "DOUBLE", "BOOLEAN"),
+)
 _TYPES: dict[ValueType, pa.DataType] = {"number": pa.float64(), "category": pa.string()}
 
 
@@ -68,8 +73,17 @@ def check_sql(feature: Feature, log: EventLog) -> None:
                 f"Feature {feature.name!r}: sql must be one aggregate, one number of all events of "
                 "the window."
             )
+        (kind,) = {row[1] for row in connection.execute(f"describe {_bare(feature)}").fetchall()}
+        if not kind.startswith(_NUMBERS) or kind.endswith("[]"):
+            raise SettingsError(
+                f"Feature {feature.name!r}: sql must give a number, not a {kind.lower()}."
+            )
     finally:
         connection.close()
+
+
+def _bare(feature: Feature) -> str:
+    return f"select ({feature.sql}\n) as v from seen"
 
 
 def _check_form(
@@ -162,6 +176,11 @@ def _run(
         return connection.execute(query).fetchnumpy()
     except duckdb.Error as error:
         reason = str(error).strip().splitlines()[0]
+        if bare := re.search('column "([^"]+)" must appear in the GROUP BY', reason):
+            reason = (
+                "the expression must be an aggregate of the window's events, such as count(*); "
+                f"put the column {bare[1]!r} inside one, such as count(distinct {bare[1]})."
+            )
         raise SettingsError(f"Feature {feature.name!r}: the sql fails: {reason}") from error
 
 

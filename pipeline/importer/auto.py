@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from features.events import ValueType
+from pipeline.importer.plural import many
 from pipeline.importer.reading import Reading, wanted_rows
 from pipeline.profile.values import ValueFacts, find_properties
 from pipeline.sources.spec import DataSpec, GenericSource
@@ -97,12 +98,14 @@ def _told(
     listed = ", ".join(
         f"{name} ({kind}, {_share(coverage[name], n_events)})" for name, kind in taken.items()
     )
-    lines = [f"took {len(taken)} properties from the data: {listed or 'none is worth having'}"]
+    n_taken = many(len(taken), "property", "properties")
+    lines = [f"took {n_taken} from the data: {listed or 'none is worth having'}"]
     n_left = len(refused) + unseen
     if n_left:
         shown = refused[:_MOST_TOLD]
         more = [f"{n_left - len(shown)} more"] if n_left > len(shown) else []
-        lines.append(f"left out {n_left} properties: {', '.join([*shown, *more])}")
+        n_properties = many(n_left, "property", "properties")
+        lines.append(f"left out {n_properties}: {', '.join([*shown, *more])}")
     return lines
 
 

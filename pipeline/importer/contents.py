@@ -93,6 +93,14 @@ class FileIndex:
         """How many contents of the last import with these settings are not among `contents`."""
         return len(set(self._last.get(settings, [])) - set(contents))
 
+    def new(self, settings: str, contents: Iterable[str]) -> int:
+        """How many of `contents` the last import with these settings did not have.
+
+        0 where there is none that is known.
+        """
+        last = self._last.get(settings)
+        return 0 if last is None else len(set(contents) - set(last))
+
     def remember(self, settings: str, contents: Iterable[str]) -> None:
         """Write the index: these contents were imported last, and files that are gone forgotten.
 

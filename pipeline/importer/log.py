@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from features.events import FORMAT_VERSION, EventLog, Level
-from pipeline.importer import parts, steps
+from pipeline.importer import old_logs, parts, steps
 from pipeline.importer import report as import_report
 from pipeline.importer import shards as import_shards
 from pipeline.importer.contents import FileIndex
@@ -59,8 +59,14 @@ def import_log(
     Raises
     ------
     EventLogError
-        When files are missing, empty, unreadable or lack a column, when more than
-        ``max_bad_share`` of the rows are bad, when no event is left, or when the disk is full.
+        When files are missing, unreadable or lack a column, when all files are empty, when all
+        rows of a file or more than ``max_bad_share`` of all rows are bad, when no event is left, or
+        when the disk is full.
+
+    Notes
+    -----
+    A new log sends away those that were last used more than a week before, see
+    `old_logs.remove_old`.
     """
     tell = report or log.info
     base, store = Path(base).resolve(), Path(store).resolve()
@@ -74,7 +80,8 @@ def import_log(
     target = store / _digest([settings, [sorted(one.files) for one in contents], tables])
     _tell(tell, import_report.told_of_copies(contents))
     if (target / "log.json").is_file():
-        tell(f"nothing changed, reusing the log {target.name}")
+        tell(import_report.told_of_reuse(target.name, index.new(settings, told), n_gone))
+        old_logs.mark_used(target)
         _remember(index, settings, told)
         return EventLog(target)
     with shared_use(store / parts.FOLDER / ".lock") as alone, new_folder(target) as folder:
@@ -91,6 +98,7 @@ def import_log(
         steps.remove_work(folder)
         used = [key for one in staged for key in one.keys]
         if alone():
+            _tell(tell, import_report.told_of_old(old_logs.remove_old(store, folder)))
             parts.prune(store, used)
     _remember(index, settings, told)
     return EventLog(target)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 FOLDER = "parts"
-PART_VERSION = 1
+PART_VERSION = 2
 _UNUSED = ".unused-"
 
 
@@ -34,6 +34,16 @@ class Staged:
     @property
     def keys(self) -> list[str]:
         return [part.folder.name for part, _ in self.parts]
+
+    @property
+    def filled(self) -> list[tuple[Part, Path]]:
+        """The parts that have rows, good or bad."""
+        return [(part, file) for part, file in self.parts if part.n_rows]
+
+    @property
+    def empty(self) -> list[Path]:
+        """The files without any row."""
+        return [file for part, file in self.parts if not part.n_rows]
 
 
 def stage_new(

@@ -60,7 +60,8 @@ class Reading:
 
     @classmethod
     def of(cls, connection: "duckdb.DuckDBPyConnection", staged: Staged) -> "Reading":
-        files = quote_list(str(part.folder / ROWS) for part, _ in staged.parts)
+        """How the parts of a source are read; at least one of them has rows."""
+        files = quote_list(str(part.folder / ROWS) for part, _ in staged.filled)
         read = (
             f"read_parquet({files}, union_by_name = true, filename = true, file_row_number = true)"
         )
@@ -73,7 +74,7 @@ class Reading:
         return cls(
             staged.source,
             f"(from {read} where reason is null)",
-            sum(part.n_rows for part, _ in staged.parts),
+            sum(part.n_rows for part, _ in staged.filled),
             frozenset(names),
             frozenset(name for (name,) in empty),
         )

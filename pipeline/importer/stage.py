@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from features.errors import EventLogError
 from pipeline.sources import quarantine, stage, times
-from pipeline.sources.files import Salvaged, salvage
+from pipeline.sources.files import Salvaged, is_empty, salvage
 from pipeline.sources.rows import Rows, open_rows
 from pipeline.sources.spec import GenericSource
 from pipeline.sources.stage import Source, Take
@@ -37,7 +37,8 @@ class Part:
     """What a file holds, in canonical rows.
 
     A folder with ``rows.parquet`` (see `stage.part_query`), ``bad.parquet`` (line, reason and raw
-    of the rows that can't be used, where there are any) and ``part.json`` (the fields below).
+    of the rows that can't be used, where there are any) and ``part.json`` (the fields below). Of an
+    empty file there is only the last.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def stage_file(
     import duckdb
 
     folder.mkdir(parents=True)
+    if is_empty(path):
+        return _described(Part(folder, 0, 0, ()))
     times.set_zone(connection, source.timezone if isinstance(source, GenericSource) else "UTC")
     try:
         return _stage(connection, source, take, path, folder, None)
@@ -127,9 +130,13 @@ def _stage(
         connection.execute("insert into rejects values (?, ?, ?)", row)
     n_bad = quarantine.write_bad(connection, folder / ROWS, path, folder / BAD)
     n_good = value_of(connection, f"select count(*) - count(reason) from {target}")
-    part = Part(folder, n_good + n_bad, n_bad, take.properties)
-    about = {"n_rows": part.n_rows, "n_bad": n_bad, "properties": part.properties}
-    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+    return _described(Part(folder, n_good + n_bad, n_bad, take.properties))
+
+
+def _described(part: Part) -> Part:
+    """The part, after writing what `Part.read` reads: from here on it is whole."""
+    about = {"n_rows": part.n_rows, "n_bad": part.n_bad, "properties": part.properties}
+    (part.folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     return part
 
 

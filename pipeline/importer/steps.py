@@ -19,6 +19,7 @@ from pipeline.importer import shards as import_shards
 from pipeline.importer.auto import choose_properties
 from pipeline.importer.fingerprint import fingerprint_of
 from pipeline.importer.load import code_texts, load_rows
+from pipeline.importer.names import check_fields, told_of_names
 from pipeline.importer.parts import FOLDER, Staged
 from pipeline.importer.reading import Reading, find_extra
 from pipeline.importer.stage import BAD
@@ -81,16 +82,18 @@ def write_log(
     Raises
     ------
     EventLogError
-        When too many rows are bad or no event is left.
+        When too many rows are bad, a field is missing, or no event is left.
     """
 
     def told(lines: list[str]) -> None:
         for line in lines:
             tell(line)
 
+    told(import_report.told_of_empty(staged))
+    readings = [Reading.of(connection, one) for one in staged if one.filled]
+    told(check_fields(connection, spec, staged, readings))
     counts = _judge_rows(connection, spec, base, staged)
-    told(import_report.told_of_rows(counts))
-    readings = [Reading.of(connection, one) for one in staged]
+    told(import_report.told_of_rows(counts, *import_report.bad_files(connection, base)))
     properties, duplicates = _load(connection, spec, readings, told)
     counts |= {"duplicates": duplicates} | _identify(connection, spec, level)
     import_report.refuse_empty(counts)
@@ -111,6 +114,9 @@ def _judge_rows(
     for part, file in (one for source in staged for one in source.parts):
         if part.n_bad:
             quarantine.take_part(connection, part.folder / BAD, file)
+    if spec.max_bad_share < 1:
+        dead = [file for one in staged for part, file in one.filled if part.n_bad == part.n_rows]
+        quarantine.refuse_dead(connection, dead)
     n_rows = sum(part.n_rows for one in staged for part, _ in one.parts)
     n_table_rows = import_attributes.read_tables(connection, spec, base)
     quarantine.refuse_too_many(connection, n_rows + n_table_rows, spec.max_bad_share)
@@ -135,6 +141,7 @@ def _load(
         properties, lines = choose_properties(connection, spec, readings)
         told(lines)
     code_texts(connection, readings)
+    told(told_of_names(connection, spec))
     import_attributes.code_facts(connection, import_attributes.declared_attributes(spec))
     load_rows(connection, spec, readings, properties, with_extra=duplicates > 0)
     return properties, duplicates

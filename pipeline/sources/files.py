@@ -23,6 +23,8 @@ _KINDS: dict[str, Kind] = {
     ".pq": "parquet",
 }
 _BLOCK = 1 << 20
+_GZIP = b"\x1f\x8b"
+"""How every gzip begins (RFC 1952, section 2.3.1)."""
 
 
 def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
@@ -87,6 +89,19 @@ def open_bytes(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
+def is_empty(path: Path) -> bool:
+    """Whether a file holds nothing, or nothing but blank lines."""
+    if path.stat().st_size == 0:
+        return True
+    if kind_of(path) == "parquet":
+        return False
+    try:
+        with open_bytes(path) as stream:
+            return not any(line.strip() for line in stream)
+    except (OSError, EOFError, zlib.error):  # broken, as whoever reads it will say
+        return False
+
+
 def first_line(path: Path) -> str:
     """The first line that is not blank.
 
@@ -102,7 +117,10 @@ def first_line(path: Path) -> str:
     except OSError as error:
         raise EventLogError(f"Can't read {path.name!r}: {error.strerror or error}.") from error
     if not line.strip():
-        raise EventLogError(f"The file {path.name!r} is empty; remove it from the list of files.")
+        what = "is empty" if is_empty(path) else "is cut off before the end of its first line"
+        raise EventLogError(f"The file {path.name!r} {what}; remove it from the list of files.")
+    if line.startswith(_GZIP) and path.suffix != ".gz":
+        raise EventLogError(f"The file {path.name!r} is gzipped; name it {path.name + '.gz'!r}.")
     return line.decode("utf-8-sig", errors="replace").strip("\r\n")
 
 

@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.errors import EventLogError
+from features.errors import EventLogError, few
 from pipeline.sources.files import csv_layout, kind_of, open_bytes
-from pipeline.storage import quote_text, rows_of, value_of
+from pipeline.storage import quote_list, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,20 +113,49 @@ def refuse_too_many(
     n_bad = value_of(connection, "select count(*) from quarantine")
     if n_bad <= max_bad_share * n_rows:
         return
-    file, line, reason, raw = rows_of(
-        connection, "select file, line, reason, raw from quarantine order by all limit 1"
-    )[0]
-    reasons = "; ".join(f"{n:,} x {text}" for text, n in counts(connection).items())
-    place = Path(file).name + (f" line {line}" if line > 0 else "")
     raise EventLogError(
         f"{n_bad:,} of {n_rows:,} rows can't be used, more than max_bad_share = "
-        f"{max_bad_share:g} allows: {reasons}. Example ({reason}): {place}: {raw[:200]!r}."
+        f"{max_bad_share:g} allows: {_reasons(connection)}."
     )
 
 
-def counts(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
-    """Bad rows by reason, the commonest first."""
-    query = "select reason, count(*) n from quarantine group by reason order by n desc, reason"
+def refuse_dead(connection: "duckdb.DuckDBPyConnection", files: Iterable[Path]) -> None:
+    """Stop when there are `files` all of whose rows are bad: beside large ones they would not show.
+
+    Raises
+    ------
+    EventLogError
+        With the files, the reasons, their counts and one example.
+    """
+    dead = sorted(set(files))
+    if not dead:
+        return
+    names = quote_list(str(file) for file in dead)
+    reasons = _reasons(connection, f"list_contains({names}, file)")
+    raise EventLogError(
+        f"No row of {few(file.name for file in dead)} can be used: {reasons}. Repair what is wrong "
+        "or take it out of the list of files; max_bad_share: 1 would let it pass."
+    )
+
+
+def _reasons(connection: "duckdb.DuckDBPyConnection", where: str = "true") -> str:
+    """Why rows are bad, and the first of them."""
+    file, line, reason, raw = rows_of(
+        connection,
+        f"select file, line, reason, raw from quarantine where {where} order by all limit 1",
+    )[0]
+    listed = "; ".join(f"{n:,} x {text}" for text, n in counts(connection, where).items())
+    place = Path(file).name + (f" line {line}" if line > 0 else "")
+    return f"{listed}. Example ({reason}): {place}: {raw[:200]!r}"
+
+
+def counts(
+    connection: "duckdb.DuckDBPyConnection", where: str = "true", by: str = "reason"
+) -> dict[str, int]:
+    """Bad rows by reason (or by file), the most first."""
+    query = (
+        f"select {by}, count(*) n from quarantine where {where} group by {by} order by n desc, {by}"
+    )
     return dict(rows_of(connection, query))
 
 

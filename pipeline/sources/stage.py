@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from features.clock import MINUTE_US
+from features.clock import DAY_US, MINUTE_US
 from features.events import Level
 from pipeline.sources import generic, posthog, segment, times, values
 from pipeline.sources.canonical import NOTHING, Canonical, matches
@@ -26,6 +26,9 @@ Source = PostHogSource | SegmentSource | GenericSource
 
 _LATE_US = 60 * MINUTE_US
 """An event that arrives later than this after it occurred is worth counting as late."""
+
+AHEAD = "occurred more than a day after it was known"
+"""The reason of a row whose clock was wrong; up to a day it may only be a little off."""
 
 PROPERTY = "p_"
 NOT_MATCHING = "not matching where"
@@ -219,6 +222,7 @@ def _reason() -> str:
         (f"{_is_blank('visitor')} and {_is_blank('account')}", "no user and no account"),
         ("occurred_at is null", "time is missing or can't be read"),
         (f"occurred_at {outside} or known_given {outside}", "time out of range"),
+        (f"occurred_at > known_given + {DAY_US}", AHEAD),
     ]
     # What is wrong with a row that is not ours is not our business.
     return f"coalesce(broken, case when wanted then {_first_of(cases)} end)"

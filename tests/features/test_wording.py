@@ -1,6 +1,7 @@
 """What a value says of a row, for every statistic and every kind of value."""
 
 import re
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -62,7 +63,8 @@ def test_every_statistic_means_something(statistic):
         ("attribute", "software", "rows: software"),
         ("trend", 1.0, "report made in the last 7 days, but not in the 7 days before"),
         ("trend", -1.0, "report made: not in the last 7 days, but in the 7 days before"),
-        ("trend", 0.0, "report made: 1 times as often as in the 7 days before"),
+        ("trend", 0.0, "report made: 1 time as often as in the 7 days before"),
+        ("trend", 0.5, "report made: 3 times as often as in the 7 days before"),
         ("trend", None, "report made: not in the last 7 days, nor in the 7 days before"),
     ],
 )
@@ -84,3 +86,43 @@ def test_when_every_event_counts_the_subject_goes_without_saying():
 )
 def test_numbers_are_written_as_people_write_them(value, text):
     assert show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("statistic", "said"),
+    [
+        ("days_since_last", "days since the latest event"),
+        ("days_since_first", "days since the first event"),
+        ("new_members", "users with their first event in the last 7 days"),
+    ],
+)
+def test_the_latest_of_all_events_is_the_latest_event_not_the_latest_any_event(statistic, said):
+    assert meaning(feature(statistic, events=())) == said
+
+
+def test_the_latest_of_a_group_of_events_is_one_event():
+    group = replace(feature("days_since_last", events=("a", "b")), subject="team events")
+    assert meaning(group) == "days since the latest team event"
+    assert tell(group, 3.0) == "latest team event: 3 days ago"
+    assert tell(group, None) == "team events: never"
+
+
+def test_one_of_anything_is_not_told_in_the_plural():
+    """At a value of one and in a window of one day, in the catalogue as in a reason."""
+    for statistic in get_args(Statistic):
+        for events in (("report_made",), ()):
+            one = feature(statistic, events=events)
+            one = replace(one, days=None if one.days is None else 1)
+            texts = [meaning(one), *(tell(one, value) for value in (1.0, 0.0, None))]
+            for text in texts:
+                assert not re.search(r"\b1 (day|time|event|user|session|minute|value)s\b", text), (
+                    text
+                )
+
+
+def test_the_events_of_a_denominator_are_words():
+    share = replace(feature("share"), against=("$page_viewed", "report_viewed"))
+    assert meaning(share) == (
+        "report made as a share of page viewed, report viewed in the last 7 days"
+    )
+    assert tell(share, 0.5) == "report made: 50% of page viewed, report viewed in the last 7 days"

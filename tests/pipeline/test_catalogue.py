@@ -52,10 +52,79 @@ def test_a_search_without_result_says_so_and_exits_3(demo):
     assert "0 of " in done.stdout
 
 
-def test_features_are_proved_on_ones_own_events(demo):
+def test_features_are_proved_on_ones_own_events_and_the_verdict_is_not_buried_in_a_list(demo):
     done = features(demo, "--search", "limit_reached", "--check")
     assert done.exit_code == 0, done.stderr
     assert "computed again with another future" in done.stdout
+    assert " upgrade" in done.stdout
+    assert "limit_reached_count_7d" not in done.stdout
+    assert len(done.stdout.splitlines()) < 5
+
+
+def test_programs_get_the_verdict_with_the_features(demo):
+    found = json.loads(features(demo, "--json", "--check", "--search", "any_event_count_7d").stdout)
+    assert found["point_in_time"].startswith("Point-in-time: 1 feature of up to 2,000 accounts")
+    assert len(found["features"]) == 1
+
+
+def test_nothing_to_prove_exits_3(demo):
+    assert features(demo, "--search", "no such thing", "--check").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("[paid]", "[piad]", "conversion.events names 'piad'"),
+        ("{entered_by: [opened]}", "{entered_by: [opnd]}", "cohort.entered_by names 'opnd'"),
+        ("cohort: {entered_by: [opened]}", "rows: {file: none.csv}", "There is no file"),
+        ("feature: exported_count_7d", "feature: exportd_count_7d", "mean 'exported_count_7d'?"),
+        ("value: [exported]", "value: [exportd]", "Did you mean 'exported'?"),
+        (
+            "  attributes: {plan: fit}",
+            "  custom: {mine: {dimension: value, sql: event}}",
+            "'mine': the sql fails: the expression must be an aggregate of the window's events, "
+            "such as count(*); put the column 'event' inside one",
+        ),
+        (
+            "  attributes: {plan: fit}",
+            "  custom: {mine: {dimension: value, statistic: slope}}",
+            "'mine': slope needs a window",
+        ),
+    ],
+)
+def test_the_list_is_refused_for_what_a_training_is_refused_for(shop, sibling, right, wrong, said):
+    run = sibling(shop, (right, wrong))
+    told = []
+    for verb in ("features", "train"):
+        done = CliRunner().invoke(main, [verb, "--settings", str(run.path)])
+        assert done.exit_code == 2
+        told.append(done.stderr.splitlines()[-1])
+    assert said in told[0]
+    assert told[0] == told[1]
+
+
+def test_a_document_of_ones_own_names_the_run_that_it_is_of(shop, tmp_path):
+    target = tmp_path / "own.md"
+    done = features(shop, "--markdown", str(target))
+    assert done.exit_code == 0, done.stderr
+    begin = target.read_text()[:400]
+    assert "settings of the\nrun `shop`" in begin
+    assert "demo" not in begin
+
+
+def test_a_document_leaves_out_the_level_that_the_settings_do_not_fit(shop, tmp_path):
+    """The shop's plan is an attribute of users; the demo's catalogue fits both."""
+    features(shop, "--markdown", str(tmp_path / "own.md"))
+    text = (tmp_path / "own.md").read_text()
+    assert " features of users\n" in text
+    assert " features of accounts\n" not in text
+
+
+def test_a_document_is_not_written_into_a_folder_that_is_not_there(shop, tmp_path):
+    done = features(shop, "--markdown", str(tmp_path / "nowhere" / "own.md"))
+    assert done.exit_code == 2
+    assert "nowhere'; make it first, or name another." in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_programs_get_definitions_as_json(demo):
@@ -64,6 +133,7 @@ def test_programs_get_definitions_as_json(demo):
     assert [one["name"] for one in listing["features"]] == ["any_event_count_7d"]
     assert listing["features"][0]["days"] == 7
     assert listing["left_out"] == []
+    assert listing["point_in_time"] is None
 
 
 def test_without_a_catalogue_the_widest_coverage_wins_and_the_rest_is_named(demo, tmp_path):

@@ -148,11 +148,29 @@ def test_the_training_for_people_says_what_it_found_and_where_it_is(sibling, sho
     for word in (
         "ROC-AUC",
         "Base rate",
-        "1 scorecard rules have no data and never count: big budget",
+        "1 scorecard rule has no data and never counts: big budget",
         "Registered pql-told version 1 as champion",
         "Report: ",
     ):
         assert word in done.stdout
+
+
+def test_verbose_lets_this_program_speak_and_no_other_library():
+    program = (
+        "import logging\n"
+        "from pipeline.cli import main\n"
+        "try:\n    main(['-v', 'train', '--settings', 'none.yaml'])\n"
+        "except SystemExit:\n    pass\n"
+        "import matplotlib.pyplot\n"
+        "for name in ('features.budget', 'models.booster', 'pipeline', 'git.cmd', 'matplotlib'):\n"
+        "    logging.getLogger(name).debug('a step')"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    error, *steps = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    spoke = [line.split()[2] for line in steps]
+    assert spoke == ["features.budget", "models.booster", "pipeline"]
 
 
 def test_a_reader_who_leaves_early_ends_the_program_quietly(tmp_path):

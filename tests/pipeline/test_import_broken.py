@@ -118,8 +118,8 @@ def test_a_gzip_of_several_members_is_read_to_its_end(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("empty.jsonl", b"", "'empty.jsonl' is empty"),
-        ("empty.csv.gz", gzip.compress(b"\n\n", mtime=0), "'empty.csv.gz' is empty"),
+        ("empty.jsonl", b"", "nothing to import: 1 file is empty: 'empty.jsonl'"),
+        ("empty.csv.gz", gzip.compress(b"\n\n", mtime=0), "1 file is empty: 'empty.csv.gz'"),
         ("plain.jsonl.gz", b'{"event": 1}', "Can't read 'plain.jsonl.gz'"),
         ("array.json", b'[{"event": "e"}]', "one object per line"),
         ("e.xlsx", b"PK", "Can't tell the format of 'e.xlsx'"),
@@ -130,7 +130,7 @@ def test_a_gzip_of_several_members_is_read_to_its_end(tmp_path):
         ),
         ("e.csv", b"event,user,time,user\n", "repeated columns: 'user'"),
         ("e.parquet", b"not parquet", "e.parquet"),
-        ("e.csv", b"event,user,time\n", "No event is left of 0 rows"),
+        ("e.csv", b"event,user,time\n", "1 file is empty: 'e.csv'"),
     ],
 )
 def test_a_file_that_is_no_use_is_one_sentence(tmp_path, name, content, sentence):

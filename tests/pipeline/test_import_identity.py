@@ -192,7 +192,7 @@ def test_at_user_level_the_past_of_a_user_does_not_wait_for_an_account(tmp_path)
 
 
 def test_known_at_is_never_before_occurred_at(tmp_path):
-    rows = [("late", day(1), day(5)), ("clock", day(4), day(2))]
+    rows = [("late", day(1), day(5)), ("clock", day(4), day(3))]
     lines = [
         json.dumps({"event": e, "distinct_id": "ann", "timestamp": t, "created_at": k})
         for e, t, k in rows

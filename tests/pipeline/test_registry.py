@@ -129,3 +129,23 @@ def test_the_signature_names_every_feature_and_lets_each_be_missing(artefact, de
         "pql_score",
         "tier",
     ]
+
+
+def test_mlflow_reports_nothing_to_its_makers_once_the_pipeline_is_imported(tmp_path):
+    """Asked in an environment that MLflow does not take for a test."""
+    program = (
+        "import pipeline.registry, mlflow\n"
+        "from mlflow.telemetry import get_telemetry_client\n"
+        "from mlflow.telemetry.utils import is_telemetry_disabled\n"
+        "print(is_telemetry_disabled(), get_telemetry_client())"
+    )
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+    assert done.stdout == "True None\n"

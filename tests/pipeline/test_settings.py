@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from features.errors import SettingsError
-from pipeline.settings import Settings, _models_in, load, parse
+from pipeline.mistakes import models_in
+from pipeline.settings import Settings, load, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [ROOT / "pipeline/demo.yaml", *sorted(ROOT.glob("examples/*/settings.yaml"))]
@@ -108,7 +109,8 @@ def test_a_name_far_from_every_valid_one_lists_them():
         ("horizon_days: no", "horizon_days: Input should be a valid integer (got 'no')"),
         ("cohort:", "cohort: Input should be an object (got None)"),
         ("features: {windows_days: 7}", "features.windows_days: Input should be a valid array"),
-        ("model: {tiers: {by: capasity}}", "model.tiers: Input tag 'capasity' found using 'by'"),
+        ("model: {tiers: {hot: 1.5}}", "model.tiers.by: is missing; it says which kind this is"),
+        ("compute: {memory_mb: 100}", "memory_mb: Input should be greater than or equal to 500"),
         (
             "scorecard: {rules: [{name: a, points: 1, dimension: fit, feature: f}]}",
             "exactly one of",
@@ -118,6 +120,42 @@ def test_a_name_far_from_every_valid_one_lists_them():
 )
 def test_a_wrong_value_says_what_is_expected_and_what_was_given(line, said):
     assert said in mistake(BASE + line + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("entity: acount", "8: entity: can't be 'acount'; did you mean 'account'?"),
+        (
+            "features: {custom: {mine: {dimension: value, statistic: coutn}}}",
+            "8: features.custom.mine.statistic: can't be 'coutn'; did you mean 'count'?",
+        ),
+        ("model: {tiers: {by: capasity}}", "8: model.tiers.by: can't be 'capasity'; did you mean"),
+    ],
+)
+def test_a_misspelt_word_names_the_nearest_that_the_setting_takes(line, said):
+    assert mistake(BASE + line + "\n").startswith(f"acme.yaml:{said}")
+
+
+def test_a_misspelt_format_of_a_source_is_told_at_its_line_without_jargon():
+    assert mistake(BASE.replace("generic", "genric")) == (
+        "acme.yaml:4: data.sources.0.format: can't be 'genric'; did you mean 'generic'?"
+    )
+
+
+def test_a_word_far_from_all_that_a_setting_takes_lists_a_few_of_them():
+    said = mistake(BASE + "features: {activity_statistics: [zzz]}\n")
+    assert "can't be 'zzz'; known here: 'count', 'active_days', " in said
+    assert said.endswith(" more")
+    assert said.count("', '") < 15
+
+
+def test_what_takes_a_block_or_a_word_says_both():
+    said = mistake(BASE.replace("data:\n", "data:\n  properties: automatic\n"))
+    assert said == (
+        "acme.yaml:3: data.properties: can't be 'automatic'; give names with their values, or "
+        "did you mean 'auto'?"
+    )
 
 
 def test_a_value_that_fits_no_kind_is_one_mistake_not_one_per_kind():
@@ -218,6 +256,6 @@ def test_every_setting_stands_in_the_reference():
 def _all_keys(model: type[BaseModel]) -> set[str]:
     names = set(model.model_fields)
     for field in model.model_fields.values():
-        for inner in _models_in(field.annotation):
+        for inner in models_in(field.annotation):
             names |= _all_keys(inner)
     return names

@@ -33,32 +33,26 @@ def _multiply(a: float, b: float) -> tuple[float, float]:
 
 
 @njit(**_JIT)
-def running_sum(value: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of an entity's values up to and including each event, as pairs; NaN adds nothing."""
+def running_sum(
+    value: np.ndarray, start: np.ndarray, squared: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of an entity's values up to and including each event, as pairs; NaN adds nothing.
+
+    Parameters
+    ----------
+    squared
+        Sum the squares instead.
+    """
     total = np.empty(len(value))
     rest = np.empty(len(value))
     for e in range(len(start) - 1):
         high, low = 0.0, 0.0
         for i in range(start[e], start[e + 1]):
             if value[i] == value[i]:
-                high, error = _add(high, value[i])
-                low += error
-            total[i] = high
-            rest[i] = low
-    return total, rest
-
-
-@njit(**_JIT)
-def running_squares(value: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same of the squares."""
-    total = np.empty(len(value))
-    rest = np.empty(len(value))
-    for e in range(len(start) - 1):
-        high, low = 0.0, 0.0
-        for i in range(start[e], start[e + 1]):
-            if value[i] == value[i]:
-                square, lacks = _multiply(value[i], value[i])
-                high, error = _add(high, square)
+                addend, lacks = value[i], 0.0
+                if squared:
+                    addend, lacks = _multiply(addend, addend)
+                high, error = _add(high, addend)
                 low += error + lacks
             total[i] = high
             rest[i] = low

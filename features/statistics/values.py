@@ -6,7 +6,7 @@ from features.definitions import Feature
 from features.events import PROPERTY_PREFIX
 from features.kernels import window_maxima
 from features.kernels_counts import concentration
-from features.kernels_sums import running_squares, window_deviation
+from features.kernels_sums import running_sum, window_deviation
 from features.selection import Selection
 from features.statistics.base import Statistic, at_rows, ratio
 
@@ -37,7 +37,7 @@ def _std(s: Selection, f: Feature) -> np.ndarray:
     def values() -> np.ndarray:
         return _numbers(s, str(f.property))
 
-    squares = s.once(("squares", f.property), lambda: running_squares(values(), s.start))
+    squares = s.once(("squares", f.property), lambda: running_sum(values(), s.start, True))
     return window_deviation(
         *s.running(("property", f.property), values),
         *squares,

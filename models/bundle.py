@@ -46,7 +46,8 @@ def save_bundle(
         raise SchemaMismatch(f"{str(root)!r} is not empty ({few(present)}); give a new folder.")
     scorer = model.scorer
     _write(root / "feature_schema.json", to_json(model.features))
-    _write(root / "booster.txt", scorer.booster_text)
+    for name, text in scorer.learner.files().items():
+        _write(root / name, text)
     _write(root / "calibration.json", _json(scorer.calibration))
     _write(root / "tiers.json", _json(scorer.tiers))
     _write(root / "settings.yaml", settings_text)

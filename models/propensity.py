@@ -13,10 +13,11 @@ from features.spec import Spec
 from models import scoring
 from models.booster import BoosterSpec, fit_booster
 from models.calibration import CalibrationSpec, fit_calibration
-from models.encoding import fit_columns, values_of
+from models.encoding import values_of
+from models.inputs import Inputs, fit_inputs
 from models.reasons import Reason, reasons
-from models.scoring import ColumnError, Scorer
-from models.similarity import SimilaritySpec, Space, fit_space
+from models.scoring import Boosted, ColumnError, Learner, Scorer
+from models.similarity import SimilaritySpec
 from models.tiers import LiftTiers, TierSpec, fit_tiers
 
 if TYPE_CHECKING:
@@ -82,14 +83,23 @@ class PropensityModel:
             When the three matrices have different features.
         """
         _check_rows(train, calibrate, customers)
-        scorer = Scorer(*_fit_scores(train, customers, spec, horizon_days, seed, threads))
+        inputs = fit_inputs(
+            train,
+            customers,
+            spec.similarity,
+            min_level_rows=spec.booster.min_level_rows,
+            horizon_days=horizon_days,
+            seed=seed,
+        )
+        learner = fit_learner(inputs, train, spec, horizon_days, seed, threads)
+        scorer = Scorer(inputs.columns, learner, inputs.space)
         raw = scorer.raw(values_of(calibrate.matrix, calibrate.account, calibrate.domain))
         mapping = fit_calibration(raw, calibrate.label, calibrate.cluster, spec.calibration, seed)
         probability = scoring.calibrate(mapping, raw)
         tiers = fit_tiers(
             probability, calibrate.label, calibrate.entity, calibrate.as_of, spec.tiers
         )
-        scorer = Scorer(scorer.columns, scorer.booster_text, scorer.space, mapping, tiers)
+        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers)
         training = Training(
             level=train.matrix.snapshots.level,
             horizon_days=horizon_days,
@@ -156,45 +166,23 @@ class PropensityModel:
         return reasons(contributions, self.features, self.scorer.columns, values, top)
 
     def importance(self) -> list[tuple[str, float]]:
-        """Columns with their share of the booster's total gain, largest first; zeros left out.
+        """Columns with their share of what the model leans on, largest first; zeros left out.
 
-        Gain is the training loss that splits on a column removed (Breiman et al. 1984). It says
-        what the model leans on, not what causes conversion.
+        For boosted trees the training loss that splits on the column removed, for sums the mean
+        absolute contribution. It does not say what causes conversion.
         """
-        booster = self.scorer.booster
-        gain = booster.feature_importance("gain")
-        pairs = zip(booster.feature_name(), gain / max(gain.sum(), 1e-300), strict=True)
-        return sorted(
-            ((n, float(g)) for n, g in pairs if g > 0), key=lambda pair: (-pair[1], pair[0])
-        )
+        pairs = self.scorer.learner.importance().items()
+        return sorted(((n, g) for n, g in pairs if g > 0), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _fit_scores(
-    train: "Dataset",
-    customers: "Customers",
-    spec: ModelSpec,
-    horizon_days: int,
-    seed: int,
-    threads: int,
-) -> tuple[list[dict], str, Space | None]:
-    """Columns, booster text and similarity space: all that makes a raw score."""
-    columns = fit_columns(train.matrix, spec.booster.min_level_rows)
-    values = values_of(train.matrix, train.account, train.domain)
-    space = fit_space(
-        train,
-        scoring.encode(columns, values),
-        customers,
-        scoring.encode(columns, values_of(customers.matrix)),
-        columns,
-        spec.similarity,
-        horizon_days=horizon_days,
-        seed=seed,
-    )
-    names, matrix = scoring.assemble(columns, space, values)
+def fit_learner(
+    inputs: Inputs, train: "Dataset", spec: ModelSpec, horizon_days: int, seed: int, threads: int
+) -> Learner:
+    """The raw score of the encoded training rows."""
     text = fit_booster(
-        matrix,
-        names,
-        {column["name"] for column in columns if column["dtype"] == "category"},
+        inputs.matrix,
+        inputs.names,
+        inputs.categories,
         train.label,
         train.as_of,
         spec.booster,
@@ -202,7 +190,7 @@ def _fit_scores(
         seed=seed,
         threads=threads,
     )
-    return columns, text, space
+    return Boosted([text])
 
 
 def _check_rows(train: "Dataset", calibrate: "Dataset", customers: "Customers") -> None:

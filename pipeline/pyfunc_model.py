@@ -1,5 +1,6 @@
 """The registered model's own code: travels with the bundle, needs nothing of this project."""
 
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -45,14 +46,20 @@ def _texts(column: pd.Series) -> Any:
     return texts.where(texts.notna(), None).to_numpy()
 
 
-def _module(path: Path) -> Any:
-    """Load scoring.py outside sys.modules: two versions in one process never mix."""
+def _module(folder: Path) -> Any:
+    """Load the scoring package under a name of its own: two versions in one process never mix."""
+    sources = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
+    name = f"pql_scoring_{hashlib.sha256(b'|'.join(sources)).hexdigest()[:16]}"
+    if name in sys.modules:
+        return sys.modules[name]
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec = importlib.util.spec_from_file_location("pql_scoring", path)
+        spec = importlib.util.spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
         assert spec is not None
         assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = before

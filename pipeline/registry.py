@@ -1,7 +1,9 @@
 """MLflow as the registry: a bundle goes in as a pyfunc without pickle, and comes out by alias."""
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,11 +50,16 @@ def register(
     import mlflow
 
     client = connect(run)
-    with _no_bytecode():
+    with _no_bytecode(), tempfile.TemporaryDirectory() as scratch:
+        code = Path(scratch) / "scoring"
+        # Sources only: what Python compiled beside them belongs to this machine.
+        shutil.copytree(
+            Path(scoring.__file__).parent, code, ignore=shutil.ignore_patterns("__pycache__")
+        )
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": str(bundle), "scoring": scoring.__file__},
+            artifacts={"bundle": str(bundle), "scoring": str(code)},
             signature=signature(model.features),
             input_example=pyfunc_frame(rows.take(np.arange(min(3, len(rows))))),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],

@@ -19,6 +19,7 @@ from models.scoring import ColumnError, Scorer
 FILES = {
     "bundle.json",
     "feature_schema.json",
+    "learner.json",
     "booster.txt",
     "similarity.npz",
     "calibration.json",
@@ -106,12 +107,15 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
         load_bundle(tmp_path)
 
 
-def test_the_scoring_file_imports_nothing_of_this_project() -> None:
-    tree = ast.parse(Path(models.scoring.__file__).read_text(encoding="utf-8"))
+SCORING = Path(models.scoring.__file__).parent
+
+
+def test_the_scoring_folder_imports_nothing_of_this_project() -> None:
     imported = {
         name.split(".")[0]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        for path in SCORING.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
         for name in (
             [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
         )
@@ -140,10 +144,10 @@ np.savez(here / "scored.npz", **scored)
 """
 
 
-def test_the_scoring_file_scores_alike_where_this_project_is_not_installed(
+def test_the_scoring_folder_scores_alike_where_this_project_is_not_installed(
     saved: Path, fitted: object, tmp_path: Path
 ) -> None:
-    shutil.copy(models.scoring.__file__, tmp_path / "scoring.py")
+    shutil.copytree(SCORING, tmp_path / "scoring")
     (tmp_path / "alone.py").write_text(ALONE)
     values = {
         name: np.array(["" if v is None else v for v in column])
@@ -152,7 +156,7 @@ def test_the_scoring_file_scores_alike_where_this_project_is_not_installed(
         for name, column in _values(fitted.test).items()
     }
     np.savez(tmp_path / "rows.npz", **values)
-    root = str(Path(models.scoring.__file__).parents[1])
+    root = str(SCORING.parents[1])
     command = [sys.executable, "-I", str(tmp_path / "alone.py"), str(tmp_path), root]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ def test_the_order_of_rows_changes_no_score(fitted: object) -> None:
 
 def test_two_fits_with_one_seed_score_alike_to_the_bit(fitted: object, fit: Callable) -> None:
     again = fit(fitted.world)
-    assert again.model.scorer.booster_text == fitted.model.scorer.booster_text
+    assert again.model.scorer.learner.files() == fitted.model.scorer.learner.files()
     assert _predict(again.model, fitted.test).equals(_predict(fitted.model, fitted.test))
 
 

@@ -118,11 +118,13 @@ class FeatureMatrix:
         """
         import pyarrow as pa
 
-        if name not in self.table.column_names:
+        # By place: the list of names would be made anew for every column.
+        place = self.table.schema.get_field_index(name)
+        if place < 0:
             near = get_close_matches(name, self.table.column_names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise SchemaMismatch(f"The matrix has no feature {name!r}.{hint}")
-        column = self.table[name]
+        column = self.table.column(place)
         text = column.type in (pa.string(), pa.large_string())
         return texts(column) if text else numbers(column)
 

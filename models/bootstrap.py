@@ -8,11 +8,13 @@ import numpy as np
 
 from models.metrics import (
     LIFT_SHARES,
+    PRECISION_SHARES,
     Bins,
     Ranking,
     area_under_roc,
     average_precision,
-    lift,
+    lifts,
+    precisions,
     row_log_loss,
 )
 
@@ -23,10 +25,12 @@ METRICS = (
     "roc_auc",
     "pr_auc",
     *LIFT_SHARES,
+    *PRECISION_SHARES,
     "precision_at_capacity",
     "brier",
     "log_loss",
     "calibration_error",
+    "max_calibration_error",
     "calibration_in_the_large",
 )
 """In the order of the table. Calibration in the large is mean probability minus base rate."""
@@ -64,11 +68,12 @@ class _Judged:
         return [
             area_under_roc(*masses),
             average_precision(*masses),
-            *(lift(*masses, share) for share in LIFT_SHARES.values()),
+            *lifts(*masses, list(LIFT_SHARES.values())),
+            *precisions(*masses, list(PRECISION_SHARES.values())),
             self._by_date.precision_at(self._capacity, weight),
             float((mean * self._gap**2).sum()),
             float((mean * self._log_loss).sum()),
-            self._bins.error(weight),
+            *self._bins.errors(weight),
             float((mean * self._gap).sum()),
         ]
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from features.definitions import fingerprint, from_json, to_json
 from features.errors import SchemaMismatch, few
+from models.fit_usage import view_files
+from models.heads import Heads, heads_files
 from models.propensity import PropensityModel, Training
 from models.scoring import FORMAT_VERSION, Scorer
 
@@ -23,7 +25,12 @@ _LIBRARIES = ("lightgbm", "numpy", "scikit-learn")
 
 
 def save_bundle(
-    model: PropensityModel, folder: Path | str, *, settings_text: str, info: Mapping[str, Any]
+    model: PropensityModel,
+    folder: Path | str,
+    *,
+    settings_text: str,
+    info: Mapping[str, Any],
+    heads: Heads | None = None,
 ) -> Path:
     """Write the bundle into `folder`, which must be new or empty.
 
@@ -33,6 +40,8 @@ def save_bundle(
         The settings file as it was: becomes ``settings.yaml``.
     info
         JSON-ready facts the caller wants kept, such as the run id or the time of training.
+    heads
+        Optional heads; read them with `models.heads.read_heads`.
 
     Raises
     ------
@@ -46,7 +55,8 @@ def save_bundle(
         raise SchemaMismatch(f"{str(root)!r} is not empty ({few(present)}); give a new folder.")
     scorer = model.scorer
     _write(root / "feature_schema.json", to_json(model.features))
-    for name, text in scorer.learner.files().items():
+    files = scorer.learner.files() | view_files(scorer.views) | heads_files(heads or Heads())
+    for name, text in files.items():
         _write(root / name, text)
     _write(root / "calibration.json", _json(scorer.calibration))
     _write(root / "tiers.json", _json(scorer.tiers))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.spec import Spec
 from models.metrics import row_log_loss
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 Method = Literal["none", "shift", "sigmoid", "beta", "isotonic"]
 _CV_FOLDS = 5
+_LATER_SHARE = 0.4
+_LEAST_IN_SLICE = 20
 
 
 class CalibrationSpec(Spec):
@@ -23,7 +26,7 @@ class CalibrationSpec(Spec):
 
     ``none`` trusts the raw score; ``shift`` moves it; ``sigmoid`` stretches and moves it;
     ``beta`` bends both ends separately; ``isotonic`` is any non-decreasing step curve;
-    ``auto`` takes the best by held-out log loss.
+    ``auto`` takes the best by log loss on the later part of the fold.
     """
 
     method: Literal["auto", "none", "shift", "sigmoid", "beta", "isotonic"] = "auto"
@@ -33,19 +36,37 @@ class CalibrationSpec(Spec):
 
 
 def fit_calibration(
-    score: np.ndarray, label: np.ndarray, entity: np.ndarray, spec: CalibrationSpec, seed: int
+    score: np.ndarray,
+    label: np.ndarray,
+    entity: np.ndarray,
+    spec: CalibrationSpec,
+    seed: int,
+    *,
+    as_of: np.ndarray | None = None,
+    horizon_days: int = 0,
 ) -> dict[str, Any]:
     """The map of raw scores (log-odds) to probabilities, for `models.scoring.calibrate`.
+
+    Each method is fitted on the earlier rows and judged on the later ones, as it will be used.
+    Where either part has fewer than 20 conversions, or no times are given, it is judged on
+    entities that it was not fitted on. The method chosen is fitted on all rows.
 
     Parameters
     ----------
     entity
         Shape (n,): in the choice of a method, rows of one entity stay in one fold.
+    as_of
+        int64, shape (n,): microseconds UTC.
+    horizon_days
+        Of the labels: earlier rows with as_of + horizon_days after the first later one are left
+        out of the choice.
 
     Returns
     -------
     dict
-        JSON-ready: ``method``, its parameters, and ``held_out_log_loss`` by method tried.
+        JSON-ready: ``method``, its parameters, ``held_out_log_loss`` by method tried, and
+        ``chosen_by``: ``later rows``, ``other entities``, ``settings``, or
+        ``number of conversions`` where they are too few for more than one.
 
     Raises
     ------
@@ -68,12 +89,46 @@ def fit_calibration(
     if spec.method != "auto":
         candidates = [spec.method]
     if len(candidates) == 1:
-        return _FITS[candidates[0]](score, label) | {"held_out_log_loss": {}}
-    losses = _held_out_losses(candidates, score, label, entity, seed)
-    method = _simplest_of_the_best(losses, entity)
+        return _FITS[candidates[0]](score, label) | {
+            "held_out_log_loss": {},
+            "chosen_by": "settings" if spec.method != "auto" else "number of conversions",
+        }
+    slices = None if as_of is None else _slices(label, as_of, horizon_days)
+    if slices is None:
+        how, judges = "other entities", entity
+        losses = _held_out_losses(candidates, score, label, entity, seed)
+    else:
+        earlier, later = slices
+        how, judges = "later rows", entity[later]
+        losses = {
+            name: row_log_loss(
+                label[later], calibrate(_FITS[name](score[earlier], label[earlier]), score[later])
+            )
+            for name in candidates
+        }
+    method = _simplest_of_the_best(losses, judges)
     means = {name: float(loss.mean()) for name, loss in losses.items()}
-    log.info("Calibration: %s of %s, %d conversions", method, ", ".join(candidates), positives)
-    return _FITS[method](score, label) | {"held_out_log_loss": means}
+    log.info(
+        "Calibration: %s of %s by %s, %d conversions", method, ", ".join(candidates), how, positives
+    )
+    return _FITS[method](score, label) | {"held_out_log_loss": means, "chosen_by": how}
+
+
+def _slices(
+    label: np.ndarray, as_of: np.ndarray, horizon_days: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Masks of the earlier rows, purged, and of the later ones; None where one has too little.
+
+    The later part begins where about two in five conversions lie ahead.
+    """
+    times, place = np.unique(as_of, return_inverse=True)
+    ahead = np.cumsum(np.bincount(place, label)[::-1])[::-1] / label.sum()
+    begin = times[np.argmin(np.abs(ahead - _LATER_SHARE))]
+    earlier, later = as_of + horizon_days * DAY_US <= begin, as_of >= begin
+    for rows in (earlier, later):
+        if min(label[rows].sum(), (~label[rows]).sum()) < _LEAST_IN_SLICE:
+            return None
+    return earlier, later
 
 
 def _held_out_losses(

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.clock import DAY_US
 from models.metrics import CALIBRATION_BINS, Bins, Ranking
 
 _Z = 1.959963984540054
 _MOST_GAIN_POINTS = 200
+_INTERVAL = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -23,38 +25,77 @@ class ReliabilityRow:
 
 
 def reliability(
-    label: np.ndarray, probability: np.ndarray, n_bins: int = CALIBRATION_BINS
+    label: np.ndarray,
+    probability: np.ndarray,
+    n_bins: int = CALIBRATION_BINS,
+    cluster: np.ndarray | None = None,
 ) -> list[ReliabilityRow]:
     """Mean predicted and observed rate per equal-count bin, from the lowest probability up.
 
     Equal probabilities share a bin, so there may be fewer than `n_bins`.
+
+    Parameters
+    ----------
+    cluster
+        Shape (n,): rows of one cluster hang together and widen the interval (`effective_rows`).
+        None takes rows as independent.
     """
-    filled = [row for row in zip(*Bins(label, probability, n_bins).sums(), strict=True) if row[0]]
-    return [
-        _row(str(at + 1), int(total), predicted, observed)
-        for at, (total, predicted, observed) in enumerate(filled)
-    ]
+    of_row = Bins(label, probability, n_bins).of_rows()
+    inside = [of_row == number for number in np.unique(of_row)]
+    return [_row(str(at + 1), rows, label, probability, cluster) for at, rows in enumerate(inside)]
 
 
 def reliability_by(
-    label: np.ndarray, probability: np.ndarray, group: np.ndarray, order: tuple[str, ...]
+    label: np.ndarray,
+    probability: np.ndarray,
+    group: np.ndarray,
+    order: tuple[str, ...],
+    cluster: np.ndarray | None = None,
 ) -> list[ReliabilityRow]:
     """The same per named group, such as tiers; groups without rows are left out."""
-    rows = []
-    for name in order:
-        inside = group == name
-        if inside.any():
-            sums = probability[inside].sum(), label[inside].sum()
-            rows.append(_row(name, int(inside.sum()), *map(float, sums)))
-    return rows
+    inside = {name: group == name for name in order}
+    return [
+        _row(name, rows, label, probability, cluster) for name, rows in inside.items() if rows.any()
+    ]
 
 
-def _row(group: str, rows: int, predicted: float, observed: float) -> ReliabilityRow:
-    low, high = wilson(observed, rows)
-    return ReliabilityRow(group, rows, float(predicted / rows), float(observed / rows), low, high)
+def _row(
+    group: str,
+    inside: np.ndarray,
+    label: np.ndarray,
+    probability: np.ndarray,
+    cluster: np.ndarray | None,
+) -> ReliabilityRow:
+    rows, observed = int(inside.sum()), float(label[inside].mean())
+    counted = rows if cluster is None else effective_rows(label[inside], cluster[inside])
+    low, high = wilson(observed * counted, counted)
+    return ReliabilityRow(group, rows, float(probability[inside].mean()), observed, low, high)
 
 
-def wilson(positives: float, n: int) -> tuple[float, float]:
+def effective_rows(label: np.ndarray, cluster: np.ndarray) -> float:
+    """How many independent rows tell as much about the share of positives as these.
+
+    p (1 - p) over the cluster-robust variance of the share, in [clusters / 2, rows] (Korn &
+    Graubard 1998, "Confidence intervals for proportions with small expected number of positive
+    counts"). Where all outcomes are equal there is no variance to see: each cluster counts once.
+    A percentile bootstrap has no width there, and too little with a handful of positives.
+
+    >>> effective_rows(np.array([True, True, False, False]), np.array([1, 1, 2, 2]))
+    1.0
+    """
+    _, member = np.unique(cluster, return_inverse=True)
+    clusters, share = int(member.max()) + 1, float(label.mean())
+    if not 0 < share < 1:
+        return float(clusters)
+    by_cluster = np.bincount(member, label - share)
+    # The usual correction for few clusters; one cluster alone has no variance to see.
+    correction = clusters / (clusters - 1) if clusters > 1 else np.inf
+    variance = correction * float((by_cluster**2).sum()) / len(label) ** 2
+    counted = share * (1 - share) / variance if variance else float(len(label))
+    return float(np.clip(counted, clusters / 2, len(label)))
+
+
+def wilson(positives: float, n: float) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927); it has width even at 0 of n.
 
     >>> [round(x, 3) for x in wilson(0, 10)]
@@ -76,3 +117,59 @@ def gain_curve(label: np.ndarray, score: np.ndarray) -> np.ndarray:
     found = np.r_[0.0, np.cumsum(positive)] / max(positive.sum(), 1)
     grid = np.linspace(0, 1, _MOST_GAIN_POINTS + 1)
     return np.column_stack([grid, np.interp(grid, taken, found)])
+
+
+@dataclass(frozen=True)
+class PerfectError:
+    """What calibration errors perfectly calibrated probabilities would show: mean, 95 % of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def calibration_error_if_perfect(
+    probability: np.ndarray,
+    entity: np.ndarray,
+    as_of: np.ndarray,
+    *,
+    horizon_days: int,
+    draws: int = 200,
+    seed: int = 0,
+    n_bins: int = CALIBRATION_BINS,
+) -> PerfectError:
+    """The expected calibration error of these probabilities if every one of them were true.
+
+    Outcomes are drawn from the probabilities (consistency resampling: Broecker & Smith 2007,
+    "Increasing the reliability of reliability diagrams"). Label windows of one entity's
+    neighbouring rows overlap, so their outcomes hang together: rows of one entity in one stretch
+    of a horizon share their luck, and where stretches begin is drawn anew. Rows that lie d days
+    apart thus share it as often as their windows overlap, 1 - d / horizon.
+
+    Parameters
+    ----------
+    probability, entity, as_of
+        Shape (n,), as_of in microseconds UTC.
+
+    Raises
+    ------
+    ValueError
+        When there are no rows.
+    """
+    if not len(probability):
+        raise ValueError("There are no rows to judge a calibration on.")
+    rng = np.random.default_rng(seed)
+    of_row = Bins(np.zeros(len(probability)), probability, n_bins).of_rows()
+    predicted = np.bincount(of_row, probability, n_bins)
+    order = np.lexsort((as_of, entity))
+    who, when, horizon = entity[order], as_of[order], horizon_days * DAY_US
+    errors = np.empty(draws)
+    for draw in range(draws):
+        stretch = (when - rng.integers(horizon)) // horizon
+        begins = np.r_[True, (np.diff(who) != 0) | (np.diff(stretch) != 0)]
+        luck = np.empty(len(order))
+        luck[order] = rng.random(int(begins.sum()))[np.cumsum(begins) - 1]
+        observed = np.bincount(of_row, luck < probability, n_bins)
+        errors[draw] = np.abs(predicted - observed).sum() / len(order)
+    low, high = np.percentile(errors, _INTERVAL)
+    return PerfectError(float(errors.mean()), float(low), float(high))

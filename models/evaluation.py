@@ -1,7 +1,6 @@
-"""Model against scorecard on the test fold, and what similarity is worth."""
+"""Model against scorecard on the test fold."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,9 +8,9 @@ import numpy as np
 
 from models.bootstrap import Contender, evaluate
 from models.curves import ReliabilityRow, gain_curve, reliability, reliability_by
-from models.dataset import Customers, Dataset
+from models.dataset import Dataset
 from models.metrics import pr_auc
-from models.propensity import ModelSpec, PropensityModel
+from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.scoring import TIERS
 
@@ -100,11 +99,12 @@ def judge(
         permuted_pr_auc=_permuted(test, contenders["model"].score, seed),
         table=table,
         reliability={
-            name: reliability(test.label, who.probability) for name, who in contenders.items()
+            name: reliability(test.label, who.probability, cluster=test.cluster)
+            for name, who in contenders.items()
         },
         gain={name: gain_curve(test.label, who.score) for name, who in contenders.items()},
         tiers={
-            name: reliability_by(test.label, who.probability, tier[name], TIERS)
+            name: reliability_by(test.label, who.probability, tier[name], TIERS, test.cluster)
             for name, who in contenders.items()
         },
         converting=converting,
@@ -138,18 +138,6 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
     return f"No difference between model and scorecard is shown ({evidence})."
 
 
-def similarity_verdict(table: "pd.DataFrame", converting: int) -> str:
-    """Whether comparing with customers helps, from the table of `ablation`."""
-    low, high, evidence = _pr_auc_difference(table, "without")
-    if converting < MIN_CONVERTING:
-        return f"Too few conversions to say what similarity to customers is worth ({evidence})."
-    if low > 0:
-        return f"Similarity to customers helps ({evidence})."
-    if high < 0:
-        return f"Similarity to customers hurts: switch it off ({evidence})."
-    return f"No gain from similarity to customers is shown ({evidence})."
-
-
 def _pr_auc_difference(table: "pd.DataFrame", contender: str) -> tuple[float, float, str]:
     row = table[(table["metric"] == "pr_auc") & (table["contender"] == contender)].iloc[0]
     low, high = row["difference_low"], row["difference_high"]
@@ -167,73 +155,3 @@ def _permuted(test: Dataset, score: np.ndarray, seed: int) -> float:
         label[by_date] = test.label[mixed]
         values.append(pr_auc(label, score))
     return float(np.mean(values))
-
-
-def ablation(
-    model: PropensityModel,
-    train: Dataset,
-    calibrate: Dataset,
-    test: Dataset,
-    customers: Customers,
-    spec: ModelSpec,
-    *,
-    capacity: int,
-    threads: int = 1,
-    n_bootstrap: int = 200,
-) -> "pd.DataFrame":
-    """What similarity is worth: the model as it is, without it, and with shuffled customers.
-
-    Rows as in `models.bootstrap.evaluate`; differences are "with" minus the other, so an
-    interval that holds 0 is "no gain". Everything else, seeds included, is equal.
-    """
-    seed, horizon_days = model.training.seed, model.training.horizon_days
-    without = spec.model_copy(
-        update={"similarity": spec.similarity.model_copy(update={"enabled": False})}
-    )
-    shuffled = shuffled_customers(train, customers, seed)
-    fitted: Mapping[str, PropensityModel] = {
-        "with": model,
-        **{
-            name: PropensityModel.fit(
-                train, calibrate, who, how, horizon_days=horizon_days, seed=seed, threads=threads
-            )
-            for name, who, how in (
-                ("without", customers, without),
-                ("shuffled customers", shuffled, spec),
-            )
-        },
-    }
-    contenders = {}
-    for name, one in fitted.items():
-        scores = one.predict(test.matrix, test.account, test.domain)
-        contenders[name] = Contender(
-            scores["raw_score"].to_numpy(), scores["probability"].to_numpy()
-        )
-    return evaluate(
-        test.label,
-        contenders,
-        test.cluster,
-        test.as_of,
-        capacity=capacity,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-
-
-def shuffled_customers(train: Dataset, customers: Customers, seed: int) -> Customers:
-    """As many random training rows in the customers' place: the null of the ablation.
-
-    Each stands in from the same moment on as the customer it replaces, and is a row from before
-    that moment, so that nothing but "was a customer" is lost. Customers older than every row
-    are left out.
-    """
-    order = np.argsort(train.as_of, kind="stable")
-    available = np.searchsorted(train.as_of[order], customers.known_at, side="right")
-    replaced = np.flatnonzero(available)
-    draw = np.random.default_rng(seed).random(len(replaced))
-    chosen = order[(draw * available[replaced]).astype(int)]
-    unique, place = np.unique(chosen, return_inverse=True)
-    first = np.full(len(unique), np.iinfo(np.int64).max)
-    np.minimum.at(first, place, customers.known_at[replaced])
-    rows = train.take(unique)
-    return Customers(rows.matrix, first, rows.account, rows.domain, rows.matrix.snapshots.ids)

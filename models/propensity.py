@@ -1,24 +1,23 @@
 """The model: similarity -> LightGBM -> calibration -> tiers. One object, one fit, one predict."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from pydantic import Field
 
 from features.definitions import Feature
 from features.errors import NotEnoughHistory, SchemaMismatch
-from features.spec import Spec
 from models import scoring
-from models.booster import BoosterSpec, fit_booster
-from models.calibration import CalibrationSpec, fit_calibration
+from models.calibration import fit_calibration
 from models.encoding import values_of
-from models.inputs import Inputs, fit_inputs
+from models.fit_usage import fit_fit_usage
+from models.inputs import Inputs
 from models.reasons import Reason, reasons
-from models.scoring import Boosted, ColumnError, Learner, Scorer
-from models.similarity import SimilaritySpec
-from models.tiers import LiftTiers, TierSpec, fit_tiers
+from models.rungs import ModelSpec, fit_learner, learner_inputs
+from models.scorecard_rules import Rule
+from models.scoring import ColumnError, Learner, Scorer
+from models.tiers import fit_tiers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,15 +27,6 @@ if TYPE_CHECKING:
     from models.dataset import Customers, Dataset
 
 Result = TypeVar("Result")
-
-
-class ModelSpec(Spec):
-    """Everything that is fitted."""
-
-    similarity: SimilaritySpec = Field(default_factory=SimilaritySpec)
-    booster: BoosterSpec = Field(default_factory=BoosterSpec)
-    calibration: CalibrationSpec = Field(default_factory=CalibrationSpec)
-    tiers: TierSpec = Field(default_factory=LiftTiers)
 
 
 @dataclass(frozen=True)
@@ -72,8 +62,15 @@ class PropensityModel:
         horizon_days: int,
         seed: int,
         threads: int = 1,
+        rules: Sequence[Rule] = (),
     ) -> "PropensityModel":
-        """Fit all parts: similarity and booster on `train`, calibration and tiers on later rows.
+        """Fit all parts: similarity and learner on `train`, calibration and tiers on later rows.
+
+        Parameters
+        ----------
+        rules
+            The scorecard's, as a first belief about what matters: without them the regression
+            starts from nothing.
 
         Raises
         ------
@@ -83,23 +80,31 @@ class PropensityModel:
             When the three matrices have different features.
         """
         _check_rows(train, calibrate, customers)
-        inputs = fit_inputs(
-            train,
-            customers,
-            spec.similarity,
-            min_level_rows=spec.booster.min_level_rows,
-            horizon_days=horizon_days,
-            seed=seed,
+        inputs = learner_inputs(train, customers, spec, horizon_days=horizon_days, seed=seed)
+        learner = fit_learner(
+            inputs, train, spec, rules, horizon_days=horizon_days, seed=seed, threads=threads
         )
-        learner = fit_learner(inputs, train, spec, horizon_days, seed, threads)
-        scorer = Scorer(inputs.columns, learner, inputs.space)
-        raw = scorer.raw(values_of(calibrate.matrix, calibrate.account, calibrate.domain))
-        mapping = fit_calibration(raw, calibrate.label, calibrate.cluster, spec.calibration, seed)
+        raw = learner.raw(inputs.names, inputs.of(calibrate))
+        mapping = fit_calibration(
+            raw,
+            calibrate.label,
+            calibrate.cluster,
+            spec.calibration,
+            seed,
+            as_of=calibrate.as_of,
+            horizon_days=horizon_days,
+        )
         probability = scoring.calibrate(mapping, raw)
         tiers = fit_tiers(
-            probability, calibrate.label, calibrate.entity, calibrate.as_of, spec.tiers
+            probability,
+            calibrate.label,
+            calibrate.entity,
+            calibrate.as_of,
+            spec.tiers,
+            inputs.columns,
         )
-        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers)
+        views = _fit_views(inputs, train, calibrate, spec, horizon_days, seed, threads)
+        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers, views)
         training = Training(
             level=train.matrix.snapshots.level,
             horizon_days=horizon_days,
@@ -175,22 +180,29 @@ class PropensityModel:
         return sorted(((n, g) for n, g in pairs if g > 0), key=lambda pair: (-pair[1], pair[0]))
 
 
-def fit_learner(
-    inputs: Inputs, train: "Dataset", spec: ModelSpec, horizon_days: int, seed: int, threads: int
-) -> Learner:
-    """The raw score of the encoded training rows."""
-    text = fit_booster(
-        inputs.matrix,
-        inputs.names,
-        inputs.categories,
-        train.label,
-        train.as_of,
+def _fit_views(
+    inputs: Inputs,
+    train: "Dataset",
+    calibrate: "Dataset",
+    spec: ModelSpec,
+    horizon_days: int,
+    seed: int,
+    threads: int,
+) -> dict[str, tuple[Learner, dict]]:
+    if not spec.fit_usage.enabled:
+        return {}
+    found = fit_fit_usage(
+        inputs,
+        train,
+        calibrate,
+        spec.fit_usage,
         spec.booster,
+        spec.calibration,
         horizon_days=horizon_days,
         seed=seed,
         threads=threads,
     )
-    return Boosted([text])
+    return {name: (view.learner, view.mapping) for name, view in found.views.items()}
 
 
 def _check_rows(train: "Dataset", calibrate: "Dataset", customers: "Customers") -> None:

@@ -1,46 +1,48 @@
-"""The space in which accounts are compared with customers: its dimensions, ranks and references.
+"""Comparison with customers: the reference points, in ranks weighted as evidence says.
 
 What is learnt here is stored as arrays; `models.scoring` measures the distances.
 """
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from features.clock import DAY_US
 from features.spec import Spec
-from models.metrics import roc_auc
+from models.rank_space import Space, Weights, evenly, fit_ranks
 from models.scoring import to_ranks
+from models.scoring.reference import mean_distance
+from models.weighting import choose_weights, values_of_rows
 
 if TYPE_CHECKING:
     from models.dataset import Customers, Dataset
 
 log = logging.getLogger(__name__)
 
-Space = dict[str, np.ndarray]
-
-_SAMPLE = 50_000
-_KNOTS = 256
+_EXPONENT_ROWS = 2_000
 
 
 class SimilaritySpec(Spec):
     """Comparison with customers known in [as_of - trailing_days, as_of)."""
 
     enabled: bool = True
+    weights: Literal["auto"] | Weights = "auto"
+    """How much each dimension counts; "auto" takes what ranks later converters best."""
     k: int = Field(default=15, ge=1)
+    """At most so many nearest customers make a distance."""
+    share: float = Field(default=0.2, gt=0, le=1)
+    """And at most this share of those known, so that distances don't shrink as customers come."""
     min_customers: int = Field(default=20, ge=1)
     max_dims: int = Field(default=40, ge=1)
     trailing_days: int = Field(default=365, ge=1)
     max_others: int = Field(default=5_000, ge=1)
     duplicate_correlation: float = Field(default=0.95, gt=0, le=1)
 
-    @model_validator(mode="after")
-    def _check(self) -> "SimilaritySpec":
-        if self.min_customers < self.k:
-            raise ValueError("min_customers must not be below k")
-        return self
+    def with_weights(self, weights: Weights) -> "SimilaritySpec":
+        """For models that are compared: the choice is not made again."""
+        return self.model_copy(update={"weights": weights})
 
 
 def fit_space(
@@ -67,115 +69,128 @@ def fit_space(
     -------
     dict of ndarray or None
         None when switched off, when there are fewer than `min_customers` customers, or when no
-        column tells converters from others.
+        column tells converters from others. ``weights`` names the weighting that was taken, and
+        ``tried, tried_pr_auc, tried_gain, tried_error`` what the choice rests on
+        (`models.weighting.choose_weights`), absent where there was none.
+
+    Raises
+    ------
+    NotEnoughHistory
+        With "learned" weights, when fewer than 10 rows convert or fail to.
     """
     if not spec.enabled or len(customers) < spec.min_customers:
         log.info("Similarity: off (%d customers)", len(customers))
         return None
-    sample = np.unique(np.linspace(0, len(encoded) - 1, min(_SAMPLE, len(encoded))).astype(int))
-    space = _choose_dims(encoded, sample, train.label, columns, spec)
-    if not len(space["dims"]):
+
+    def build(weights: Weights, rows: np.ndarray) -> Space | None:
+        ranks = fit_ranks(
+            weights,
+            encoded,
+            train.label,
+            train.as_of,
+            rows,
+            columns,
+            max_dims=spec.max_dims,
+            duplicate_correlation=spec.duplicate_correlation,
+            horizon_days=horizon_days,
+            seed=seed,
+        )
+        if not len(ranks["dims"]):
+            return None
+        others = _others(train, rows, spec.max_others, horizon_days, seed)
+        return _refer(ranks, train, encoded, rows, others, customers, customers_encoded, spec)
+
+    evidence: Space = {}
+    if spec.weights == "auto":
+        chosen, evidence = choose_weights(build, train, encoded, horizon_days, seed)
+    else:
+        chosen = spec.weights
+    space = build(chosen, np.arange(len(train)))
+    if space is None:
         return None
-    space |= {
+    log.info(
+        "Similarity: %d customers, %d dimensions, %s weights",
+        len(customers),
+        len(space["dims"]),
+        chosen,
+    )
+    return space | {"weights": np.array(chosen)} | evidence
+
+
+def _refer(
+    ranks: Space,
+    train: "Dataset",
+    encoded: np.ndarray,
+    rows: np.ndarray,
+    others: tuple[np.ndarray, np.ndarray],
+    customers: "Customers",
+    customers_encoded: np.ndarray,
+    spec: SimilaritySpec,
+) -> Space:
+    """Put customers and matured non-customers into the space, each sorted by when it was known."""
+    order = np.lexsort((customers.matrix.snapshots.entity, customers.known_at))
+    negative, known_at = others
+    space = ranks | {
         "k": np.array(spec.k),
+        "share": np.array(spec.share),
         "min_customers": np.array(spec.min_customers),
         "trailing_us": np.array(spec.trailing_days * DAY_US),
-    }
-    order = np.lexsort((customers.matrix.snapshots.entity, customers.known_at))
-    space |= {
-        "customer_points": to_ranks(space, customers_encoded[order]),
+        "customer_points": to_ranks(ranks, customers_encoded[order]),
         "customer_known_at": customers.known_at[order],
         "customer_account": _text(customers.account[order]),
         "customer_domain": _text(customers.domain[order]),
         "customer_names": _text(customers.names[order]),
-    }
-    others = _others(train, spec.max_others, seed)
-    # A label is known from the end of its horizon on: at a row's as_of it must lie before.
-    known_at = train.as_of[others] + horizon_days * DAY_US - 1
-    others, known_at = others[order := np.argsort(known_at, kind="stable")], known_at[order]
-    space |= {
-        "other_points": to_ranks(space, encoded[others]),
+        "other_points": to_ranks(ranks, encoded[negative]),
         "other_known_at": known_at,
-        "other_account": _text(train.account[others]),
-        "other_domain": _text(train.domain[others]),
+        "other_account": _text(train.account[negative]),
+        "other_domain": _text(train.domain[negative]),
     }
-    log.info("Similarity: %d customers, %d dimensions", len(customers), len(space["dims"]))
+    some = evenly(rows, _EXPONENT_ROWS)
+    at, seen = to_ranks(ranks, encoded[some]), values_of_rows(train, some)
+    for kind in ("customer", "other"):
+        space[f"{kind}_exponent"] = np.array(_exponent(space, kind, at, seen))
     return space
 
 
-def _others(train: "Dataset", most: int, seed: int) -> np.ndarray:
-    """Increasing positions of at most `most` negatives, drawn once for all rows."""
-    negative = np.flatnonzero(train.mature & ~train.label)
-    drawn = np.random.default_rng(seed).permutation(len(negative))[:most]
-    return np.sort(negative[drawn])
+def _exponent(space: Space, kind: str, ranks: np.ndarray, values: dict) -> float:
+    """How fast distances grow when every second point is left out: log2 of their median ratio.
 
-
-def _choose_dims(
-    encoded: np.ndarray,
-    sample: np.ndarray,
-    label: np.ndarray,
-    columns: list[dict],
-    spec: SimilaritySpec,
-) -> Space:
-    """The numbers that separate best, without near-duplicates, at most `max_dims`."""
-    judged = np.union1d(sample, np.flatnonzero(label))
-    numbers = [
-        at
-        for at, column in enumerate(columns)
-        if column["dtype"] == "number" and len(np.unique(_known(encoded[sample, at]))) > 1
-    ]
-    power = [_separation(encoded[judged, at], label[judged]) for at in numbers]
-    by_power = [numbers[place] for place in np.argsort(-np.array(power), kind="stable")]
-    knots = {at: _knots(encoded[sample, at]) for at in by_power}
-    ranks = to_ranks(_space(by_power, knots), encoded[sample])
-    kept = _without_duplicates(ranks, spec.duplicate_correlation)[: spec.max_dims]
-    return _space([by_power[place] for place in kept], knots)
-
-
-def _separation(values: np.ndarray, label: np.ndarray) -> float:
-    """|ROC-AUC - 0.5| of one column, missing values lowest."""
-    return abs(roc_auc(label, np.nan_to_num(values, nan=-np.inf)) - 0.5)
-
-
-def _without_duplicates(ranks: np.ndarray, limit: float) -> list[int]:
-    """Columns whose rank correlation with every kept column before them is at most `limit`."""
-    ranks = ranks - ranks.mean(axis=0)
-    ranks /= np.maximum(np.sqrt((ranks * ranks).sum(axis=0)), 1e-12)
-    correlation = np.abs(ranks.T @ ranks)
-    kept: list[int] = []
-    for column in range(ranks.shape[1]):
-        if correlation[column, kept].max(initial=0) <= limit:
-            kept.append(column)
-    return kept
-
-
-def _space(dims: list[int], knots: dict[int, tuple[np.ndarray, np.ndarray]]) -> Space:
-    """Knots of all dimensions end to end; those of dims[i] are [offsets[i], offsets[i + 1])."""
-    return {
-        "dims": np.array(dims, np.int64),
-        "offsets": np.cumsum([0, *(len(knots[at][0]) for at in dims)]),
-        "knots": np.concatenate([knots[at][0] for at in dims] or [np.empty(0)]),
-        "heights": np.concatenate([knots[at][1] for at in dims] or [np.empty(0)]),
-    }
-
-
-def _knots(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct values and their mid-ranks in [0, 1], thinned evenly by rank.
-
-    >>> _knots(np.array([0.0, 0.0, 5.0, np.nan]))
-    (array([0., 5.]), array([0.33333333, 0.83333333]))
+    Measured where a fixed number of neighbours is taken from either, which is where it is used;
+    0 when nowhere are so many known.
     """
-    known = _known(values)
-    distinct, count = np.unique(known, return_counts=True)
-    middle = (np.cumsum(count) - count / 2) / len(known)
-    if len(distinct) > _KNOTS:
-        at = np.searchsorted(middle, np.linspace(middle[0], middle[-1], _KNOTS))
-        distinct, middle = distinct[np.unique(at)], middle[np.unique(at)]
-    return distinct, middle
+    unscaled = space | {f"{kind}_exponent": np.array(0.0)}
+    fixed = float(space["k"]) / float(space["share"])
+    whole = mean_distance(unscaled, kind, ranks, values)
+    ratios = []
+    for start in (0, 1):
+        half = unscaled | {
+            f"{kind}_{part}": space[f"{kind}_{part}"][start::2]
+            for part in ("points", "known_at", "account", "domain")
+        }
+        known = _n_known(half, kind, values["as_of"])
+        thinned = mean_distance(half, kind, ranks, values)
+        usable = (known >= fixed) & (whole > 0) & (thinned > 0)
+        ratios.append(thinned[usable] / whole[usable])
+    ratio = np.concatenate(ratios)
+    return max(0.0, float(np.median(np.log2(ratio)))) if len(ratio) else 0.0
 
 
-def _known(values: np.ndarray) -> np.ndarray:
-    return values[~np.isnan(values)]
+def _n_known(space: Space, kind: str, as_of: np.ndarray) -> np.ndarray:
+    known_at = space[f"{kind}_known_at"]
+    first = np.searchsorted(known_at, as_of - int(space["trailing_us"]))
+    return np.searchsorted(known_at, as_of) - first
+
+
+def _others(
+    train: "Dataset", rows: np.ndarray, most: int, horizon_days: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """At most `most` negatives, drawn once for all rows, and when each was known, ascending."""
+    negative = rows[train.mature[rows] & ~train.label[rows]]
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(negative))[:most])
+    # A label is known from the end of its horizon on: at a row's as_of it must lie before.
+    known_at = train.as_of[negative[drawn]] + horizon_days * DAY_US - 1
+    by_time = np.argsort(known_at, kind="stable")
+    return negative[drawn][by_time], known_at[by_time]
 
 
 def _text(values: np.ndarray) -> np.ndarray:

@@ -4,23 +4,28 @@
 Heavy libraries are imported inside the verbs, so that help and settings errors answer at once.
 """
 
-import json
 import logging
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from features.errors import PQLError, SettingsError
+from features.errors import FeatureLeak, PQLError, SettingsError
+from pipeline.cli_judging import evaluate, recalibrate
+from pipeline.cli_options import (
+    DEMO,
+    as_of_option,
+    finish,
+    json_option,
+    model_option,
+    run_of,
+    say_to,
+    settings_option,
+)
 
-if TYPE_CHECKING:
-    from pipeline.settings import Run
-
-BAD_INPUT, NOTHING_TO_DO, LOCKED = 2, 3, 75
-DEMO = Path("data/demo")
+REFUSED, BAD_INPUT, NOTHING_TO_DO, LOCKED = 1, 2, 3, 75
 
 
 class Group(click.Group):
@@ -29,6 +34,9 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except FeatureLeak as error:
+            click.echo(f"refused: {error}", err=True)
+            ctx.exit(REFUSED)
         except PQLError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(BAD_INPUT)
@@ -51,34 +59,24 @@ def main(verbose: bool) -> None:
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 
-settings_option = click.option(
-    "--settings",
-    "path",
-    type=click.Path(path_type=Path),
-    help="Settings file. Default: ./settings.yaml, else the demo world.",
-)
-model_option = click.option(
-    "--model", default="champion", show_default=True, help="Registry alias or version number."
-)
-as_of_option = click.option(
-    "--as-of", help="Date (its midnight UTC) or time to score at. Default: the newest complete day."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-
-
 @main.command()
 @settings_option
 @json_option
 @click.option("--champion", is_flag=True, help="Make the new version the champion at once.")
-def train(path: Path | None, as_json: bool, champion: bool) -> None:
+@click.option(
+    "--tune",
+    metavar="BUDGET",
+    help="First search for booster settings: for a time (10m) or a number of trials (40).",
+)
+def train(path: Path | None, as_json: bool, champion: bool, tune: str | None) -> None:
     """Train, calibrate, judge against the scorecard, and register."""
-    run = _run(path, as_json)
+    run = run_of(path, as_json)
 
     from pipeline.printing import print_training
     from pipeline.train import train as run_training
 
-    result = run_training(run, _say(as_json), as_champion=champion)
-    _finish(as_json, result.as_dict(), lambda: print_training(result))
+    result = run_training(run, say_to(as_json), as_champion=champion, tune_for=tune)
+    finish(as_json, result.as_dict(), lambda: print_training(result))
 
 
 @main.command()
@@ -91,7 +89,7 @@ def train(path: Path | None, as_json: bool, champion: bool) -> None:
 )
 def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
     """Score every eligible entity and write the list of whom to call."""
-    run = _run(path, as_json)
+    run = run_of(path, as_json)
 
     from pipeline.predict import predict as run_prediction
     from pipeline.printing import print_prediction, print_spark_prediction
@@ -100,13 +98,13 @@ def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top
     if run.settings.compute.engine == "spark":
         from pipeline.spark.predict import predict_run
 
-        written = predict_run(run, _say(as_json), as_of=as_of, model=model, now=now)
-        _finish(as_json, written.as_dict(), lambda: print_spark_prediction(written))
+        written = predict_run(run, say_to(as_json), as_of=as_of, model=model, now=now)
+        finish(as_json, written.as_dict(), lambda: print_spark_prediction(written))
         if not written.n_rows:
             raise click.exceptions.Exit(NOTHING_TO_DO)
         return
-    result = run_prediction(run, _say(as_json), as_of=as_of, model=model, now=now)
-    _finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
+    result = run_prediction(run, say_to(as_json), as_of=as_of, model=model, now=now)
+    finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
     if not len(result.scores):
         raise click.exceptions.Exit(NOTHING_TO_DO)
 
@@ -119,13 +117,13 @@ def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top
 @model_option
 def explain(path: Path | None, as_json: bool, entity: str, as_of: str | None, model: str) -> None:
     """Walk one entity from its events to its tier."""
-    run = _run(path, as_json)
+    run = run_of(path, as_json)
 
     from pipeline.explain import explain as run_explanation
     from pipeline.printing import print_explanation
 
-    result = run_explanation(run, _say(True), entity=entity, as_of=as_of, model=model)
-    _finish(as_json, result.as_dict(), lambda: print_explanation(result))
+    result = run_explanation(run, say_to(True), entity=entity, as_of=as_of, model=model)
+    finish(as_json, result.as_dict(), lambda: print_explanation(result))
 
 
 @main.command()
@@ -142,7 +140,7 @@ def features(
     path: Path | None, as_json: bool, search: str | None, markdown: Path | None, check: bool
 ) -> None:
     """List the features: what each column means, its window, unit and dimension."""
-    run = _run(path, as_json)
+    run = run_of(path, as_json)
 
     from pipeline import catalogue
     from pipeline.printing import print_features
@@ -154,7 +152,7 @@ def features(
             f"--markdown {str(markdown)!r}: there is no folder {str(markdown.parent)!r}; make it "
             "first, or name another."
         )
-    log = import_events(run, _say(True))
+    log = import_events(run, say_to(True))
     if markdown is not None:
         text = catalogue.markdown(run, log)
         write_atomically(markdown, lambda target: target.write_text(text, encoding="utf-8"))
@@ -163,7 +161,7 @@ def features(
     listing = catalogue.list_features(run, log, search)
     if check and listing.features:
         listing = catalogue.proved(listing, log)
-    _finish(as_json, listing.as_dict(), lambda: print_features(listing))
+    finish(as_json, listing.as_dict(), lambda: print_features(listing))
     if not listing.features:
         raise click.exceptions.Exit(NOTHING_TO_DO)
 
@@ -183,7 +181,7 @@ def simulate(accounts: int, days: int, seed: int, out: Path) -> None:
     """Make a product-led company with known conversion probabilities."""
     from pipeline.demo import make_demo
 
-    make_demo(out, accounts=accounts, days=days, seed=seed, say=_say(False))
+    make_demo(out, accounts=accounts, days=days, seed=seed, say=say_to(False))
 
 
 @main.command()
@@ -201,7 +199,7 @@ def init(events: tuple[str, ...], out: Path, entity: str | None, force: bool) ->
     """Look at your events and write a commented settings file."""
     from pipeline.init import write_settings
 
-    write_settings(events, out, entity=entity, force=force, say=_say(False))
+    write_settings(events, out, entity=entity, force=force, say=say_to(False))
 
 
 @main.command()
@@ -214,7 +212,7 @@ def ui(path: Path | None, port: int) -> None:
 
     from pipeline.tracking import connect, tracking_uri
 
-    run = _run(path, quiet=False)
+    run = run_of(path, quiet=False)
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise SettingsError(f"Port {port} is in use; name another one: --port {port + 1}.")
@@ -227,35 +225,5 @@ def ui(path: Path | None, port: int) -> None:
     os.execv(sys.executable, command)
 
 
-def _run(path: Path | None, quiet: bool) -> "Run":
-    """The named settings file, ./settings.yaml, or the demo world, made on first use."""
-    from pipeline.settings import load
-
-    if path is None:
-        path = Path("settings.yaml")
-        if not path.exists():
-            from pipeline.demo import make_demo
-
-            path = make_demo(DEMO, say=_say(quiet))
-    return load(path)
-
-
-def _say(quiet: bool) -> Callable[[str], None]:
-    """Progress lines go to stderr when stdout is for a program."""
-    return lambda text: click.echo(text, err=quiet)
-
-
-def _finish(as_json: bool, result: dict[str, Any], show: Callable[[], None]) -> None:
-    if as_json:
-        click.echo(json.dumps(_without_nan(result), indent=2, allow_nan=False))
-    else:
-        show()
-
-
-def _without_nan(value: Any) -> Any:
-    """NaN as null: Python would write it bare, and other programs refuse that."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if value != value else value
+for verb in (evaluate, recalibrate):
+    main.add_command(verb)

@@ -16,11 +16,15 @@ from features.matrix import FeatureMatrix, Snapshots
 from features.plan import properties_of
 from features.snapshots import eligible
 from models.bundle import load_bundle, read_about
+from models.heads import Heads, read_heads
 from models.propensity import PropensityModel
 from pipeline import registry
+from pipeline.account_scores import account_table, write_account_scores
 from pipeline.dataset import compute, display_names, kinship
+from pipeline.heads import with_heads
 from pipeline.settings import Run, Settings, parse
 from pipeline.tables import write_atomically
+from pipeline.tier_history import scores_stem, settled_tiers
 from pipeline.train import import_events
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ class Champion:
     settings: Settings
     version: registry.Version
     properties: dict[str, ValueType]
+    heads: Heads
 
     @classmethod
     def read(cls, folder: Path, version: registry.Version) -> "Champion":
@@ -52,7 +57,8 @@ class Champion:
         model = load_bundle(folder)
         text = (folder / "settings.yaml").read_text(encoding="utf-8")
         settings = parse(text, f"settings of {version.name} version {version.number}")
-        return cls(model, settings, version, read_about(folder)["info"].get("properties", {}))
+        properties = read_about(folder)["info"].get("properties", {})
+        return cls(model, settings, version, properties, read_heads(folder))
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,14 @@ def predict(
     )
     matrix = compute(log, rows, champion.model.features, run.settings, "Features")
     scores = score(champion, log, matrix, now)
+    scores = settled(run, champion, log, matrix, scores)
+    scores = with_heads(champion.heads, matrix, scores)
     files = _write(run, scores, champion.version, instant) if len(scores) else ()
+    if champion.heads.accounts is not None and len(scores):
+        table = account_table(
+            settings, champion.heads.accounts, log, rows, scores, champion.version
+        )
+        files += write_account_scores(run, table, champion.version, instant)
     cutoffs = champion.model.scorer.tiers["cutoffs"]
     return Prediction(scores, instant, champion.version, files, cutoffs, run.path)
 
@@ -225,11 +238,32 @@ def score(
     return frame.iloc[order].reset_index(drop=True)
 
 
+def settled(
+    run: Run, champion: Champion, log: EventLog, matrix: FeatureMatrix, scores: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """With the tier that each entity keeps or changes to, and the one it had at the date before."""
+    at = {name: place for place, name in enumerate(matrix.snapshots.ids)}
+    back = scores["entity_id"].map(at).to_numpy(np.int64)
+    place = np.argsort(back)
+    tier, before = settled_tiers(
+        run,
+        champion,
+        log,
+        matrix,
+        scores["probability"].to_numpy()[place],
+        scores["tier"].to_numpy(object)[place],
+        champion.settings.model.hysteresis,
+    )
+    scores = scores.assign(tier=tier[back])
+    scores.insert(scores.columns.get_loc("tier") + 1, "tier_before", before[back])
+    return scores
+
+
 def _write(
     run: Run, scores: "pd.DataFrame", version: registry.Version, as_of: int
 ) -> tuple[Path, ...]:
     """Parquet for programs and CSV for people, each in place at once or not at all."""
-    stem = f"{version.name}-v{version.number}-{to_text(as_of).replace(':', '')}"
+    stem = scores_stem(version, as_of)
     parquet, csv = (run.store / "scores" / f"{stem}{end}" for end in (".parquet", ".csv"))
     flat = scores.assign(
         reasons=scores["reasons"].map("; ".join), look_alikes=scores["look_alikes"].map("; ".join)

@@ -2,12 +2,13 @@
 
 import shlex
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from features.clock import to_text
-from models.evaluation import similarity_verdict
+from models.ablation import similarity_verdict
 from models.scoring import TIERS
 from pipeline.catalogue import Listing, by_dimension, window
+from pipeline.console import show, table
 from pipeline.explain import RECENT_DAYS, Explanation
 from pipeline.predict import Prediction
 from pipeline.train import Training
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
 
 def print_training(result: Training) -> None:
     """Folds, metrics of model and scorecard, verdict, and where everything went."""
-    evaluation = result.evaluation
-    folds = _table("fold", "from", "to", "rows", "converting", "purged")
-    for row in result.split.describe():
+    found, judged = result.findings, result.findings.judged
+    evaluation = judged.evaluation
+    folds = table("fold", "from", "to", "rows", "converting", "purged")
+    for row in found.split.describe():
         folds.add_row(
             *(str(row[key]) for key in ("fold", "from", "to")),
             *(f"{row[key]:,}" for key in ("rows", "positives", "purged")),
         )
-    metrics = _table("on the test rows", "model", "scorecard", "difference", "95 % interval")
+    metrics = table("on the test rows", "model", "scorecard", "difference", "95 % interval")
     for metric, rows in evaluation.table.groupby("metric", sort=False):
         model, card = rows.iloc[0], rows.iloc[1]
         metrics.add_row(
@@ -45,14 +47,16 @@ def print_training(result: Training) -> None:
             shown(card["difference"]),
             interval(card["difference_low"], card["difference_high"]),
         )
-    _print(folds, metrics)
+    show(folds, metrics)
     lines = [
         f"Base rate {percent(evaluation.base_rate)}: {evaluation.positives:,} of "
         f"{evaluation.rows:,} test rows convert. What each number means: see the report.",
         evaluation.verdict,
+        found.ladder.verdict,
     ]
-    if result.ablation is not None:
-        lines.append(similarity_verdict(result.ablation, evaluation.converting))
+    lines += [judged.null_verdict, judged.segment_verdict]
+    if judged.ablation is not None:
+        lines.append(similarity_verdict(judged.ablation, evaluation.converting))
     if result.rules_without_data:
         n = len(result.rules_without_data)
         lines.append(
@@ -70,23 +74,23 @@ def print_training(result: Training) -> None:
             f"to try this one: predict --model {version.number}"
         )
     lines.append(f"Report: {near(result.report)}")
-    _print("\n".join(lines))
+    show("\n".join(lines))
 
 
 def print_prediction(result: Prediction, top: int) -> None:
     """How many in each tier, and the first of the call list with their reasons."""
     scores = result.scores
     if not len(scores):
-        _print(f"Nobody is eligible as of {to_text(result.as_of)}: nothing was written.")
+        show(f"Nobody is eligible as of {to_text(result.as_of)}: nothing was written.")
         return
-    tiers = _table("tier", "probability", "entities", "what to do")
+    tiers = table("tier", "probability", "entities", "what to do")
     upper = 1.0
     for name, cut in [*falling(result.cutoffs), ("cold", 0.0)]:
         count = int((scores["tier"] == name).sum())
         span = f"{percent(cut)} to {percent(upper)}" if cut < 1 else "out of reach"
         tiers.add_row(name, span, f"{count:,}", ACTIONS[name])
         upper = min(cut, upper)
-    calls = _table("", "entity", "tier", "probability", "score", "why", "looks like")
+    calls = table("", "entity", "tier", "probability", "score", "why", "looks like")
     for place, row in enumerate(scores.head(top).to_dict("records"), 1):
         calls.add_row(
             str(place),
@@ -99,34 +103,34 @@ def print_prediction(result: Prediction, top: int) -> None:
             "\n".join(row["reasons"]),
             ", ".join(row["look_alikes"]),
         )
-    _print(tiers, calls)
+    show(tiers, calls)
     files = "\n".join(f"Written: {near(path)}" for path in result.files)
     first = scores["entity_id"].iloc[0]
     command = (
         f"{sys.executable} -m pipeline explain --settings {shlex.quote(str(result.settings_path))}"
     )
     entity = f"--entity {shlex.quote(first)} --as-of {to_text(result.as_of)}"
-    _print(f"{files}\nWalk through one: {command} {entity}")
+    show(f"{files}\nWalk through one: {command} {entity}")
 
 
 def print_explanation(result: Explanation) -> None:
     """Events, reasons, look-alikes, then the arithmetic from raw score to tier."""
-    _print(
+    show(
         f"{result.entity} as of {to_text(result.as_of)}: {result.status}\n"
         f"Scored by {result.version.name} version {result.version.number}"
     )
-    events = _table("event", f"last {RECENT_DAYS} days", "ever", "days ago")
+    events = table("event", f"last {RECENT_DAYS} days", "ever", "days ago")
     for count in result.events:
         events.add_row(count.event, f"{count.recent:,}", f"{count.ever:,}", f"{count.days_ago:.1f}")
-    reasons = _table("log-odds", "because")
+    reasons = table("log-odds", "because")
     for reason in result.reasons:
         reasons.add_row(f"{reason.contribution:+.2f}", reason.text)
-    _print(events, reasons)
+    show(events, reasons)
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
-        _print(f"Nearest customers, as they looked just before they bought: {like}")
+        show(f"Nearest customers, as they looked just before they bought: {like}")
     within = f"{result.horizon_days} day{'' if result.horizon_days == 1 else 's'}"
-    _print(
+    show(
         f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
         f"{within} -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
@@ -135,10 +139,10 @@ def print_explanation(result: Explanation) -> None:
 
 def print_spark_prediction(result: "SparkScores") -> None:
     """How many in each tier; the rows stay in the folder, however many they are."""
-    tiers = _table("tier", "entities", "what to do")
+    tiers = table("tier", "entities", "what to do")
     for name in reversed(TIERS):
         tiers.add_row(name, f"{result.tiers.get(name, 0):,}", ACTIONS[name])
-    _print(tiers, f"{result.n_rows:,} rows. Written: {result.uri}")
+    show(tiers, f"{result.n_rows:,} rows. Written: {result.uri}")
 
 
 def print_features(listing: Listing) -> None:
@@ -147,11 +151,11 @@ def print_features(listing: Listing) -> None:
     found = f"{len(listing.features)} of {listing.n_all} features of {listing.level}s"
     lines = [f"{found}: {counts}" if counts else f"{found}; search for fewer or other words"]
     if listing.verdict is not None:
-        _print(*lines, listing.verdict)
+        show(*lines, listing.verdict)
         return
-    table = _table("feature", "dimension", "window", "unit", "meaning")
+    listed = table("feature", "dimension", "window", "unit", "meaning")
     for feature in listing.features:
-        table.add_row(
+        listed.add_row(
             feature.name, feature.dimension, window(feature), feature.unit, feature.meaning
         )
     if chosen := listing.choice.by_coverage:
@@ -163,27 +167,4 @@ def print_features(listing: Listing) -> None:
     lines += [f"left out: {what} ({why})" for what, why in listing.choice.left_out[:10]]
     if (more := len(listing.choice.left_out) - 10) > 0:
         lines.append(f"... and {more} more, see --json")
-    _print(table, "\n".join(lines))
-
-
-def _table(*names: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numbers = {"rows", "converting", "purged", "entities", "ever", "days ago", "log-odds", "score",
-               "probability", "model", "scorecard", "difference"}  # fmt: skip
-    for name in names:
-        table.add_column(name, justify="right" if name in numbers else "left")
-    return table
-
-
-def _print(*items: Any) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=False)
-    if not console.is_terminal:
-        # A log has no width; 80 columns would fold every table.
-        console = Console(highlight=False, markup=False, width=160)
-    for item in items:
-        console.print(item)
+    show(listed, "\n".join(lines))

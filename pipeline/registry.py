@@ -158,6 +158,10 @@ def signature(features: tuple[Feature, ...]) -> Any:
         ColSpec("double", "probability"),
         ColSpec("double", "pql_score"),
         ColSpec("string", "tier"),
+        ColSpec("double", "fit_score", required=False),
+        ColSpec("string", "fit_tier", required=False),
+        ColSpec("double", "usage_score", required=False),
+        ColSpec("string", "usage_tier", required=False),
     ]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 

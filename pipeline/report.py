@@ -4,14 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.clock import to_text
+from models.ablation import similarity_verdict
 from models.curves import ReliabilityRow
 from models.dataset import Dataset
-from models.evaluation import Evaluation, similarity_verdict
+from models.evaluation import Evaluation
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.splits import Split
+from models.weighting import weights_told
 from pipeline.dataset import Assembled
 from pipeline.plots import plot_gain, plot_reliability
+from pipeline.report_audit import audit_section
+from pipeline.report_heads import heads_section
+from pipeline.report_ladder import ladder_section, learnt_points_section, tuning_section
+from pipeline.report_nulls import nulls_section
+from pipeline.report_segments import segments_section
+from pipeline.report_tiers import cells_section, churn_section
 from pipeline.settings import Run
 from pipeline.tables import write_atomically
 from pipeline.wording import (
@@ -27,6 +35,8 @@ from pipeline.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pipeline.train import Findings
+
 CONTENDERS = ("model", "scorecard")
 
 
@@ -35,29 +45,38 @@ def write_report(
     run: Run,
     model: PropensityModel,
     data: Assembled,
-    split: Split,
     test: Dataset,
-    evaluation: Evaluation,
-    worth: "pd.DataFrame | None",
+    findings: "Findings",
     scorecard: Scorecard,
 ) -> Path:
     """Write ``report.md`` with its two pictures into `folder`; returns the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    judged, heads = findings.judged, findings.heads
+    evaluation = judged.evaluation
     plot_reliability(evaluation.reliability, folder / "reliability.png")
     plot_gain(evaluation.gain, folder / "gain.png")
     sections = [
         _opening(run, data, evaluation),
         _metrics(evaluation),
         "![Reliability](reliability.png)\n\n![Gain](gain.png)\n",
+        nulls_section(judged.null_table, judged.nulls, judged.null_verdict),
         _tiers(model, evaluation),
-        _folds(split, run.settings.horizon_days),
-        _similarity(worth, evaluation.converting),
+        churn_section(judged.churn),
+        cells_section(judged.cells),
+        heads_section(heads.heads, heads.days, heads.value, heads.accounts),
+        segments_section(judged.segments, judged.segment_verdict, run.settings.evaluation.segments),
+        _folds(findings.split, run.settings.horizon_days),
+        ladder_section(findings.ladder),
+        tuning_section(findings.tuning),
+        _similarity(model, judged.ablation, evaluation.converting),
         _scorecard(scorecard, test),
+        learnt_points_section(model),
         _cautions(data),
+        *([] if findings.audit is None else [audit_section(findings.audit)]),
         _features(model),
     ]
     page = folder / "report.md"
-    text = "\n".join(sections)
+    text = "\n".join(section for section in sections if section)
     write_atomically(page, lambda path: path.write_text(text, encoding="utf-8"))
     return page
 
@@ -137,9 +156,18 @@ def _folds(split: Split, horizon_days: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _similarity(worth: "pd.DataFrame | None", converting: int) -> str:
+SIMILARITY_MEANING = (
+    "Similarity compares a row with customers known before its as_of, as they looked just before "
+    "they bought, never with its own account or e-mail domain. Contrast is the logarithm of the "
+    "distance to non-customers over that to customers: above 0 it looks more like a customer. "
+    "Shuffled: random earlier rows stand in for the customers."
+)
+
+
+def _similarity(model: PropensityModel, worth: "pd.DataFrame | None", converting: int) -> str:
     title = "## What similarity to customers is worth\n"
-    if worth is None:
+    space = model.scorer.space
+    if worth is None or space is None:
         return f"{title}\nNot used: it is switched off, or too few customers are known.\n"
     names = ("metric", "with", "without", "with minus without", "shuffled", "with minus shuffled")
     lines = [title, *_header(*names)]
@@ -148,11 +176,8 @@ def _similarity(worth: "pd.DataFrame | None", converting: int) -> str:
             have, *others = (rows.iloc[place] for place in range(3))
             cells = [text for r in others for text in (shown(r["value"]), _ranged(r, "difference"))]
             lines.append(_row(METRIC_NAMES[metric], shown(have["value"]), *cells))
-    lines += [
-        "",
-        "Shuffled: as many rows drawn at random from the training rows, called customers.",
-    ]
-    return "\n".join([*lines, "", similarity_verdict(worth, converting), ""])
+    told = similarity_verdict(worth, converting)
+    return "\n".join([*lines, "", told, weights_told(space), "", SIMILARITY_MEANING, ""])
 
 
 def _scorecard(scorecard: Scorecard, test: Dataset) -> str:

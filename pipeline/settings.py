@@ -12,9 +12,14 @@ from features.errors import SettingsError
 from features.labels import ConversionSpec
 from features.snapshots import CohortSpec
 from features.spec import Spec
-from models.propensity import ModelSpec
+from models.heads import HeadsSpec
+from models.leakage.spec import AuditSpec
+from models.rolling import BacktestSpec
+from models.rungs import ModelSpec
 from models.scorecard import ScorecardSpec
+from models.segments import SegmentSpec
 from models.splits import FoldSpec
+from models.tuning import TuningSpec
 from pipeline.mistakes import line_of, mistakes
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec
@@ -49,6 +54,8 @@ class EvaluationSpec(Spec):
     """The ``evaluation:`` block: folds, bootstrap, and the accounts sales can call."""
 
     folds: FoldSpec = FoldSpec()
+    backtest: BacktestSpec = BacktestSpec()
+    segments: SegmentSpec = SegmentSpec()
     n_bootstrap: PositiveInt = 500
     capacity_per_week: PositiveInt = 60
 
@@ -79,10 +86,22 @@ class Settings(Spec):
     features: FeatureSpec = FeatureSpec()
     model: ModelSpec = ModelSpec()
     scorecard: ScorecardSpec = ScorecardSpec()
+    heads: HeadsSpec = HeadsSpec()
+    audit: AuditSpec = AuditSpec()
+    tuning: TuningSpec = TuningSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     paths: PathSpec = PathSpec()
     mlflow: MLflowSpec = MLflowSpec()
     compute: ComputeSpec = ComputeSpec()
+
+    @model_validator(mode="after")
+    def _heads_fit_the_run(self) -> "Settings":
+        if self.heads.accounts is not None and self.entity == "account":
+            raise ValueError("heads.accounts needs entity: user")
+        days = self.heads.days
+        if days is not None and (days.within_days or self.horizon_days) < self.horizon_days:
+            raise ValueError("heads.days.within_days must be at least horizon_days")
+        return self
 
     @model_validator(mode="after")
     def _cohort_and_rows_are_one_choice(self) -> "Settings":

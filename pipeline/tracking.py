@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.backtest import Backtest
+from models.champion import AgainstChampion
 from models.dataset import Dataset
 from models.evaluation import Evaluation
+from models.search import SPACE
 from models.splits import Split
+from models.tuning import Tuning
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -122,17 +126,68 @@ def log_evaluation(evaluation: Evaluation, worth: "pd.DataFrame | None", split: 
     import mlflow
 
     metrics = {"base_rate": evaluation.base_rate, "permuted_pr_auc": evaluation.permuted_pr_auc}
-    tables = [("", evaluation.table)] + ([] if worth is None else [("similarity_", worth)])
-    for prefix, table in tables:
-        for row in table.to_dict("records"):
-            key = f"{prefix}{row['metric']}.{row['contender'].replace(' ', '_')}"
-            for suffix in ("", "low", "high", "difference", "difference_low", "difference_high"):
-                value = row[suffix or "value"]
-                if value == value:
-                    metrics[f"{key}.{suffix}" if suffix else key] = float(value)
+    metrics |= _metrics("", evaluation.table)
+    if worth is not None:
+        metrics |= _metrics("similarity_", worth)
     for fold in split.folds:
         metrics |= {f"{fold.name}.rows": fold.rows, f"{fold.name}.positives": fold.positives}
     mlflow.log_metrics(metrics)
+
+
+def log_backtest(result: Backtest, champion: AgainstChampion | None) -> None:
+    """Metrics of the pooled rows and of each fold, under names that sort together."""
+    import mlflow
+
+    tables = {f"fold_{at}.": fold.table for at, fold in enumerate(result.folds, 1)}
+    tables[""] = result.table
+    if champion is not None and champion.table is not None:
+        tables["champion."] = champion.table
+    metrics = {"base_rate": result.base_rate, "converting": float(result.converting)}
+    for prefix, table in tables.items():
+        metrics |= _metrics(prefix, table)
+    for name, perfect in result.if_perfect.items():
+        metrics[f"calibration_error_if_perfect.{_key(name)}"] = perfect.mean
+    mlflow.log_metrics(metrics)
+
+
+def _metrics(prefix: str, table: "pd.DataFrame") -> dict[str, float]:
+    metrics = {}
+    for row in table.to_dict("records"):
+        key = f"{prefix}{row['metric']}.{_key(row['contender'])}"
+        for suffix in ("", "low", "high", "difference", "difference_low", "difference_high"):
+            value = row[suffix or "value"]
+            if value == value:
+                metrics[f"{key}.{suffix}" if suffix else key] = float(value)
+    return metrics
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_")
+
+
+def log_tuning(tuning: Tuning) -> None:
+    """The search as a nested run: its space, every trial, the verdict; runs for the best five."""
+    import mlflow
+
+    tags = {"kept": str(tuning.kept).lower(), "best_trial": str(tuning.best.number)}
+    with mlflow.start_run(run_name="tuning", nested=True, description=tuning.verdict, tags=tags):
+        for name, (_, low, high, is_log) in SPACE.items():
+            mlflow.log_param(f"space.{name}", f"{low} to {high}{', log' if is_log else ''}")
+        mlflow.log_params({f"best.{key}": value for key, value in tuning.best.params.items()})
+        values = {"trials": len(tuning.trials), "folds.default": tuning.trials[0].value}
+        values |= {"folds.best": tuning.best.value}
+        if tuning.judged is not None:
+            values |= {
+                "later.default": tuning.judged.default_loss,
+                "later.gain": tuning.judged.gain,
+                "later.gain_error": tuning.judged.error,
+            }
+        mlflow.log_metrics({key: float(v) for key, v in values.items() if v is not None})
+        mlflow.log_dict({"trials": tuning.describe()}, "trials.json")
+        for trial in tuning.leaders(5):
+            with mlflow.start_run(run_name=f"trial {trial.number}", nested=True):
+                mlflow.log_params(trial.params)
+                mlflow.log_metric("log_loss", trial.value)
 
 
 def log_rows(name: str, rows: Dataset, source: Path, horizon_days: int) -> None:

@@ -1,69 +1,123 @@
 """`train`: the order of steps from a settings file to a judged, registered model."""
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.budget import events_per_shard
 from features.clock import to_text
 from features.definitions import fingerprint
+from models.ablation import similarity_verdict
 from models.bundle import save_bundle
 from models.dataset import Dataset
-from models.evaluation import Evaluation, ablation, judge, similarity_verdict
+from models.evaluation import Evaluation
+from models.ladder import Ladder, climb
+from models.leakage.finding import Audit
 from models.propensity import PropensityModel
+from models.rungs import ModelSpec
 from models.scorecard import Scorecard
 from models.splits import Split, temporal_split
+from models.tuning import Tuning, read_budget
 from pipeline import registry, tracking
-from pipeline.dataset import Assembled, assemble
+from pipeline.audit import audit, refuse_leaks
+from pipeline.dataset import Assembled, Say, assemble
+from pipeline.heads import HeadFindings, heads_of
 from pipeline.importer.log import import_log
+from pipeline.judging import Judged, judge_all, rows_per_date
+from pipeline.progress import Progress
 from pipeline.report import write_report
 from pipeline.settings import Run
 from pipeline.sources.spec import DataSpec
+from pipeline.tuning import tune
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from features.events import EventLog
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True)
+class Findings:
+    """What a training learnt before and after its model was fitted.
+
+    Parameters
+    ----------
+    audit, tuning
+        None where it is switched off, or not asked for.
+    """
+
+    split: Split
+    audit: Audit | None
+    tuning: Tuning | None
+    ladder: Ladder
+    judged: Judged
+    heads: HeadFindings
 
 
 @dataclass(frozen=True)
 class Training:
     """What a training found, for people and programs."""
 
-    split: Split
-    evaluation: Evaluation
-    ablation: "pd.DataFrame | None"
+    findings: Findings
     version: registry.Version
     report: Path
     rules_without_data: tuple[str, ...]
     settings_path: Path
 
+    @property
+    def split(self) -> Split:
+        return self.findings.split
+
+    @property
+    def evaluation(self) -> Evaluation:
+        return self.findings.judged.evaluation
+
+    @property
+    def ablation(self) -> "pd.DataFrame | None":
+        return self.findings.judged.ablation
+
     def as_dict(self) -> dict[str, Any]:
+        found, judged = self.findings, self.findings.judged
+        bare, settled = judged.churn
         return {
             "model": self.version.name,
             "version": self.version.number,
             "aliases": list(self.version.aliases),
             "run_id": self.version.run_id,
-            "folds": self.split.describe(),
-            "metrics": self.evaluation.table.to_dict("records"),
-            "base_rate": self.evaluation.base_rate,
-            "verdict": self.evaluation.verdict,
-            "similarity": None if self.ablation is None else self.ablation.to_dict("records"),
+            "folds": found.split.describe(),
+            "audit": None if found.audit is None else found.audit.as_dict(),
+            "tuning": None if found.tuning is None else found.tuning.describe(),
+            "ladder": found.ladder.as_dict(),
+            "metrics": judged.evaluation.table.to_dict("records"),
+            "base_rate": judged.evaluation.base_rate,
+            "verdict": judged.evaluation.verdict,
+            "similarity": None if judged.ablation is None else judged.ablation.to_dict("records"),
+            "nulls": judged.null_table.to_dict("records"),
+            "segments": judged.segments.to_dict("records"),
+            "worst_segment": judged.segment_verdict,
+            "tier_churn": asdict(bare),
+            "tier_churn_settled": None if settled is None else asdict(settled),
+            "fit_usage": [asdict(cell) for cell in judged.cells],
+            "heads": found.heads.as_dict(),
             "rules_without_data": list(self.rules_without_data),
             "report": str(self.report),
         }
 
 
-def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
-    """Import, assemble, split, fit, judge, register.
+def train(
+    run: Run, say: Say, *, as_champion: bool = False, tune_for: str | None = None
+) -> Training:
+    """Import, assemble, split, audit, tune, choose, fit, judge, register.
+
+    Parameters
+    ----------
+    tune_for
+        Budget of the search for booster settings, trials or time; None for that of the settings.
 
     Raises
     ------
-    SettingsError, EventLogError, NotEnoughHistory, SchemaMismatch
+    SettingsError, EventLogError, NotEnoughHistory, SchemaMismatch, FeatureLeak
         With one sentence that says what is wrong and what to do.
     """
     settings = run.settings
@@ -74,30 +128,39 @@ def train(run: Run, say: Say, *, as_champion: bool = False) -> Training:
     folds = {
         name: data.dataset.take(getattr(split, name)) for name in ("train", "calibrate", "test")
     }
+    before_test = data.dataset.take(split.train | split.calibrate)
+    audited = None
+    if settings.audit.enabled:
+        audited = audit(run, data, before_test, say)
+        refuse_leaks(audited, settings.audit)
+    spec, tuning = _tune(run, data, folds, tune_for, say)
+    ladder = _climb(run, data, before_test, spec, say)
+    spec = spec.model_copy(update={"learner": ladder.chosen})
     say(
-        f"Fitting on {len(folds['train']):,} rows, calibrating on {len(folds['calibrate']):,}, "
-        f"testing on {len(folds['test']):,} later ones"
+        f"Fitting the {ladder.chosen} on {len(folds['train']):,} rows, calibrating on "
+        f"{len(folds['calibrate']):,}, testing on {len(folds['test']):,} later ones"
     )
     model = PropensityModel.fit(
         folds["train"],
         folds["calibrate"],
         data.customers,
-        settings.model,
+        spec,
         horizon_days=settings.horizon_days,
         seed=settings.seed,
         threads=settings.compute.threads,
+        rules=settings.scorecard.rules,
     )
     scorecard = Scorecard(settings.scorecard).fit(
         folds["calibrate"], settings.model.calibration, settings.seed
     )
-    evaluation, worth = _judge(run, model, scorecard, folds, data, say)
-    version, report = _record(run, model, data, split, folds, evaluation, worth, scorecard)
+    judged = judge_all(run, model, spec, scorecard, folds, data, say)
+    heads = heads_of(run, settings.heads, model, data, folds, capacity=rows_per_date(settings))
+    findings = Findings(split, audited, tuning, ladder, judged, heads)
+    version, report = _record(run, model, data, folds, findings, scorecard)
     if as_champion:
         version = registry.make_champion(run, version)
     return Training(
-        split=split,
-        evaluation=evaluation,
-        ablation=worth,
+        findings=findings,
         version=version,
         report=report,
         rules_without_data=scorecard.score(folds["test"].matrix).without_data,
@@ -127,62 +190,69 @@ def import_events(run: Run, say: Say, data: DataSpec | None = None) -> "EventLog
     )
 
 
-def _judge(
-    run: Run,
-    model: PropensityModel,
-    scorecard: Scorecard,
-    folds: dict[str, Dataset],
-    data: Assembled,
-    say: Say,
-) -> "tuple[Evaluation, pd.DataFrame | None]":
-    settings = run.settings
-    # Capacity is given per week, the calendar may be denser or sparser.
-    per_date = max(1, round(settings.evaluation.capacity_per_week * settings.cohort.every_days / 7))
-    say("Judging model and scorecard on the same test rows")
-    evaluation = judge(
-        model,
-        scorecard,
-        folds["test"],
-        capacity=per_date,
-        n_bootstrap=settings.evaluation.n_bootstrap,
-        seed=settings.seed,
-    )
-    if model.scorer.space is None:
-        return evaluation, None
-    say("Measuring what similarity to customers is worth")
-    worth = ablation(
-        model,
+def _tune(
+    run: Run, data: Assembled, folds: dict[str, Dataset], asked: str | None, say: Say
+) -> tuple[ModelSpec, Tuning | None]:
+    """The model's settings, with those of the trees that a search found, if it is asked for."""
+    settings, spec = run.settings, run.settings.model
+    budget = asked or settings.tuning.budget
+    if budget is None:
+        return spec, None
+    tuning = tune(
+        run.store,
         folds["train"],
         folds["calibrate"],
-        folds["test"],
         data.customers,
-        settings.model,
-        capacity=per_date,
+        spec,
+        spec.columns,
+        settings.tuning,
+        read_budget(budget),
+        horizon_days=settings.horizon_days,
+        seed=settings.seed,
         threads=settings.compute.threads,
-        n_bootstrap=settings.evaluation.n_bootstrap,
+        say=say,
+        rules=settings.scorecard.rules,
     )
-    return evaluation, worth
+    return spec.model_copy(update={"booster": tuning.spec}), tuning
+
+
+def _climb(run: Run, data: Assembled, before_test: Dataset, spec: ModelSpec, say: Say) -> Ladder:
+    settings = run.settings
+    with Progress("Ladder") as progress:
+        ladder = climb(
+            before_test,
+            data.customers,
+            spec,
+            settings.scorecard.rules,
+            horizon_days=settings.horizon_days,
+            seed=settings.seed,
+            threads=settings.compute.threads,
+            progress=progress.update,
+        )
+    say(f"Ladder: {ladder.verdict}")
+    return ladder
 
 
 def _record(
     run: Run,
     model: PropensityModel,
     data: Assembled,
-    split: Split,
     folds: dict[str, Dataset],
-    evaluation: Evaluation,
-    worth: "pd.DataFrame | None",
+    findings: Findings,
     scorecard: Scorecard,
 ) -> tuple[registry.Version, Path]:
     """Everything a later reader needs, in MLflow: settings, data, metrics, report, bundle."""
+    judged = findings.judged
+    evaluation, worth = judged.evaluation, judged.ablation
     tags = {
         "entity": run.settings.entity,
+        "rung": findings.ladder.chosen,
         "log_fingerprint": data.log.fingerprint,
         "feature_fingerprint": fingerprint(data.features),
         "verdict": evaluation.verdict,
     }
     title = f"{run.settings.name}, data to {to_text(data.log.data_end)[:10]}"
-    verdicts = [evaluation.verdict] + (
+    verdicts = [evaluation.verdict, findings.ladder.verdict] + (
         [] if worth is None else [similarity_verdict(worth, evaluation.converting)]
     )
     with (
@@ -190,19 +260,13 @@ def _record(
         tempfile.TemporaryDirectory() as scratch,
     ):
         tracking.log_settings(run)
-        tracking.log_evaluation(evaluation, worth, split)
+        tracking.log_evaluation(evaluation, worth, findings.split)
+        if findings.tuning is not None:
+            tracking.log_tuning(findings.tuning)
         for name, rows in folds.items():
             tracking.log_rows(name, rows, data.log.root, run.settings.horizon_days)
         report = write_report(
-            run.store / "reports" / run_id,
-            run,
-            model,
-            data,
-            split,
-            folds["test"],
-            evaluation,
-            worth,
-            scorecard,
+            run.store / "reports" / run_id, run, model, data, folds["test"], findings, scorecard
         )
         tracking.log_folder(report.parent, "report")
         bundle = save_bundle(
@@ -215,6 +279,7 @@ def _record(
                 "name": run.settings.name,
                 "properties": {item.name: item.type for item in data.log.properties},
             },
+            heads=findings.heads.heads,
         )
         version = registry.register(run, bundle, model, folds["test"], evaluation.verdict)
     return version, report

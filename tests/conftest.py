@@ -42,13 +42,15 @@ features:
   attributes: {plan: fit}
 model:
   similarity: {enabled: false}
-  booster: {max_rounds: 20, num_leaves: 4}
+  learner: booster
+  booster: {max_rounds: 20, num_leaves: 4, weight: 1.0, seeds: 1}
   calibration: {method: shift}
 scorecard:
   rules:
     - {name: exports, dimension: value, points: 60, feature: exported_count_7d, at_least: 2}
     - {name: big budget, dimension: fit, points: 10, feature: budget, at_least: 1}
 evaluation: {n_bootstrap: 20}
+audit: {allow: [exported]}           # whoever exports here pays: it looks like a leak
 """
 ONE_THREAD = "compute: {threads: 1}\n"
 

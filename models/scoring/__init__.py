@@ -6,18 +6,17 @@ rows are in the batch, nor on their order.
 """
 
 from .columns import KEYS, ColumnError, check_columns, encode
-from .learners import Additive, Boosted, Learner, read_learner, term_values
-from .probability import TIERS, calibrate, sigmoid, tier_of
+from .learners import Learner, term_values
+from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
 from .reference import SIMILARITY, Reference, similarity, to_ranks
-from .scorer import FORMAT_VERSION, Scorer, assemble
+from .scorer import FORMAT_VERSION, VIEWS, Scorer, assemble
 
 __all__ = [
     "FORMAT_VERSION",
     "KEYS",
     "SIMILARITY",
     "TIERS",
-    "Additive",
-    "Boosted",
+    "VIEWS",
     "ColumnError",
     "Learner",
     "Reference",
@@ -26,10 +25,12 @@ __all__ = [
     "calibrate",
     "check_columns",
     "encode",
-    "read_learner",
+    "high_low",
+    "move_odds",
     "sigmoid",
     "similarity",
     "term_values",
+    "tier_basis",
     "tier_of",
     "to_ranks",
 ]

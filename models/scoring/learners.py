@@ -1,4 +1,4 @@
-"""What makes a raw score of encoded columns: boosted trees, or a sum of one term per column."""
+"""What makes a raw score of encoded columns: boosted trees, a sum of terms, or their mean."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,118 +7,129 @@ from typing import Any
 
 import numpy as np
 
-BOOSTED, ADDITIVE = "booster", "additive"
 
+class Learner:
+    """Raw score = weight x mean of boosters + (1 - weight) x (intercept + unit x terms) + offset.
 
-class Boosted:
-    """LightGBM models of different seeds: the raw score is the mean of theirs, plus `offset`.
-
-    Parameters
-    ----------
-    texts
-        LightGBM's own text format, one model per seed.
-    offset
-        Log-odds added to every row, such as the correction for negatives left out in training.
-    """
-
-    kind = BOOSTED
-
-    def __init__(self, texts: Sequence[str], offset: float = 0.0):
-        import lightgbm as lgb
-
-        self.texts, self.offset = tuple(texts), offset
-        self.boosters = [lgb.Booster(model_str=text) for text in texts]
-
-    def raw(self, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
-        """Raw scores (log-odds), shape (n,)."""
-        return self._mean(names, matrix, raw_score=True) + self.offset
-
-    def contributions(self, names: Sequence[str], matrix: np.ndarray) -> dict[str, np.ndarray]:
-        """What each column adds to the raw score, by name; "" is the constant.
-
-        Exact Shapley values (Lundberg et al. 2020); those of a mean are the mean of theirs.
-        """
-        parts = self._mean(names, matrix, pred_contrib=True).T
-        columns = dict(zip([*self.boosters[0].feature_name(), ""], parts, strict=True))
-        return columns | {"": columns[""] + self.offset}
-
-    def importance(self) -> dict[str, float]:
-        """Training loss removed by splits on each column (Breiman et al. 1984), shares of 1."""
-        gain = np.sum([booster.feature_importance("gain") for booster in self.boosters], axis=0)
-        names = self.boosters[0].feature_name()
-        return dict(zip(names, (gain / max(gain.sum(), 1e-300)).tolist(), strict=True))
-
-    def files(self) -> dict[str, str]:
-        """Texts by file name: what a bundle keeps."""
-        learner = {"kind": self.kind, "boosters": len(self.texts), "offset": self.offset}
-        return {"learner.json": _json(learner)} | {
-            _booster_file(at): text for at, text in enumerate(self.texts)
-        }
-
-    def _mean(self, names: Sequence[str], matrix: np.ndarray, **what: Any) -> np.ndarray:
-        # LightGBM predicts by position: columns are picked by the names it was trained with.
-        matrix = matrix[:, [names.index(name) for name in self.boosters[0].feature_name()]]
-        parts = [booster.predict(matrix, num_threads=1, **what) for booster in self.boosters]
-        return sum(parts[1:], parts[0]) / len(parts)
-
-
-class Additive:
-    """A sum of one term per column: points, or a regression on ramps and steps.
+    A mean of log-odds is the logarithmic opinion pool (Genest & Zidek 1986): where trees and the
+    regression agree it says what both say, where they do not it is careful.
 
     Parameters
     ----------
-    spec
-        JSON-ready: ``rung`` (what it is called), ``intercept`` and ``terms``. A term has
-        ``column``, ``missing`` (its value where the column is unknown), ``mean`` (its mean over
-        the training rows) and one shape:
+    rung
+        What it is called: scorecard, points, logistic or booster.
+    boosters
+        LightGBM's own text format, one model per seed; their raw scores are averaged.
+    weight
+        Of the boosters, in [0, 1]; 0 without them.
+    unit
+        Log-odds of one unit of the terms: 1, or what a point is worth. Points are whole numbers,
+        so that rows of equal points have equal raw scores to the last bit.
+    intercept, terms
+        The sum, JSON-ready. A term has ``column``, ``missing`` (its value where the column is
+        unknown), ``mean`` and ``spread`` (mean and mean absolute deviation over the training
+        rows) and one shape:
 
         - ``knots``, ``heights``: straight lines between knots, level beyond both ends;
         - ``edges``, ``steps``: ``steps[i]`` in [edges[i - 1], edges[i]), one more step than edges;
         - ``codes``: the value of each category code, in the order of the column's levels.
 
         Several terms may read one column.
+    offset
+        Log-odds added to every row, such as the correction for negatives left out in training.
     """
 
-    kind = ADDITIVE
+    def __init__(
+        self,
+        rung: str,
+        boosters: Sequence[str] = (),
+        weight: float = 0.0,
+        intercept: float = 0.0,
+        terms: Sequence[Mapping[str, Any]] = (),
+        unit: float = 1.0,
+        offset: float = 0.0,
+    ):
+        self.rung, self.texts, self.weight, self.offset = rung, tuple(boosters), weight, offset
+        self.intercept, self.terms, self.unit = intercept, tuple(terms), unit
+        self.boosters: list[Any] = []
+        if boosters:
+            import lightgbm as lgb
 
-    def __init__(self, spec: Mapping[str, Any]):
-        self.spec = dict(spec)
+            self.boosters = [lgb.Booster(model_str=text) for text in boosters]
 
     def raw(self, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
         """Raw scores (log-odds), shape (n,)."""
-        total = np.full(len(matrix), float(self.spec["intercept"]))
+        total = np.zeros(len(matrix))
         # Terms are added one by one: an order of summation that no array shape can change.
-        for term in self.spec["terms"]:
+        for term in self.terms:
             total += term_values(term, matrix[:, names.index(term["column"])])
+        total = self.offset + (1 - self.weight) * (self.intercept + self.unit * total)
+        if self.boosters:
+            total += self.weight * self._trees(names, matrix, raw_score=True)
         return total
 
     def contributions(self, names: Sequence[str], matrix: np.ndarray) -> dict[str, np.ndarray]:
-        """What each column adds to the raw score of a mean training row, by name.
+        """What each column adds to the raw score of a typical row, by name; "" is the constant.
 
-        In a sum these are the Shapley values (Lundberg & Lee 2017, independent columns); "" is
-        the raw score of the mean row.
+        Exact Shapley values: of trees as in Lundberg et al. 2020, of a term its distance from its
+        mean (Lundberg & Lee 2017, independent columns), and those of a mean are the mean of both.
         """
-        constant = self.spec["intercept"] + sum(term["mean"] for term in self.spec["terms"])
-        parts: dict[str, np.ndarray] = {}
-        for term in self.spec["terms"]:
-            added = term_values(term, matrix[:, names.index(term["column"])]) - term["mean"]
-            parts[term["column"]] = parts.get(term["column"], np.zeros(1)) + added
-        return parts | {"": np.full(len(matrix), constant)}
+        n, share = len(matrix), (1 - self.weight) * self.unit
+        mean = sum(term["mean"] for term in self.terms)
+        constant = self.offset + (1 - self.weight) * self.intercept + share * mean
+        parts = {"": np.full(n, constant)}
+        if self.boosters:
+            columns = [*self.boosters[0].feature_name(), ""]
+            trees = self.weight * self._trees(names, matrix, pred_contrib=True).T
+            for name, added in zip(columns, trees, strict=True):
+                parts[name] = parts.get(name, 0.0) + added
+        for term in self.terms:
+            column = term["column"]
+            added = term_values(term, matrix[:, names.index(column)]) - term["mean"]
+            parts[column] = parts.get(column, np.zeros(n)) + share * added
+        return parts
 
     def importance(self) -> dict[str, float]:
-        """Mean absolute contribution over the training rows, shares of 1."""
+        """Shares of 1: of the training loss that the trees' splits on a column removed (Breiman
+        et al. 1984), of the mean absolute contribution of its terms, or the mean of both."""
         size: dict[str, float] = {}
-        for term in self.spec["terms"]:
-            size[term["column"]] = size.get(term["column"], 0.0) + term["spread"]
-        whole = max(sum(size.values()), 1e-300)
-        return {name: value / whole for name, value in size.items()}
+        if self.boosters:
+            gain = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
+            shares = self.weight * gain / max(gain.sum(), 1e-300)
+            size |= dict(zip(self.boosters[0].feature_name(), shares.tolist(), strict=True))
+        whole = max(sum(term["spread"] for term in self.terms), 1e-300)
+        for term in self.terms:
+            share = (1 - self.weight) * term["spread"] / whole
+            size[term["column"]] = size.get(term["column"], 0.0) + share
+        return size
 
-    def files(self) -> dict[str, str]:
+    def files(self, prefix: str = "") -> dict[str, str]:
         """Texts by file name: what a bundle keeps."""
-        return {"learner.json": _json({"kind": self.kind, **self.spec})}
+        about = {
+            "rung": self.rung,
+            "boosters": len(self.texts),
+            "weight": self.weight,
+            "intercept": self.intercept,
+            "terms": self.terms,
+            "unit": self.unit,
+            "offset": self.offset,
+        }
+        text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        trees = {prefix + _booster_file(at): tree for at, tree in enumerate(self.texts)}
+        return {f"{prefix}learner.json": text + "\n"} | trees
 
+    @classmethod
+    def read(cls, folder: Path, prefix: str = "") -> "Learner":
+        """A learner of a bundle folder."""
+        about = json.loads((folder / f"{prefix}learner.json").read_text(encoding="utf-8"))
+        files = [folder / (prefix + _booster_file(at)) for at in range(about["boosters"])]
+        return cls(**about | {"boosters": [path.read_text("utf-8") for path in files]})
 
-Learner = Boosted | Additive
+    def _trees(self, names: Sequence[str], matrix: np.ndarray, **what: Any) -> np.ndarray:
+        # LightGBM predicts by position: columns are picked by the names it was trained with.
+        matrix = matrix[:, [names.index(name) for name in self.boosters[0].feature_name()]]
+        parts = [booster.predict(matrix, num_threads=1, **what) for booster in self.boosters]
+        return sum(parts[1:], parts[0]) / len(parts)
 
 
 def term_values(term: Mapping[str, Any], column: np.ndarray) -> np.ndarray:
@@ -140,18 +151,5 @@ def term_values(term: Mapping[str, Any], column: np.ndarray) -> np.ndarray:
     return values
 
 
-def read_learner(folder: Path) -> Learner:
-    """The learner of a bundle folder."""
-    about = json.loads((folder / "learner.json").read_text(encoding="utf-8"))
-    if about.pop("kind") == ADDITIVE:
-        return Additive(about)
-    texts = [(folder / _booster_file(at)).read_text("utf-8") for at in range(about["boosters"])]
-    return Boosted(texts, about["offset"])
-
-
 def _booster_file(at: int) -> str:
     return "booster.txt" if at == 0 else f"booster-{at + 1}.txt"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -14,7 +14,16 @@ def sigmoid(logit: np.ndarray) -> np.ndarray:
 
 
 def calibrate(mapping: Mapping[str, Any], score: np.ndarray) -> np.ndarray:
-    """Probability of raw scores (log-odds), non-decreasing; `mapping` is calibration.json."""
+    """Probability of raw scores (log-odds), non-decreasing; `mapping` is calibration.json.
+
+    Its ``base_rate`` block, where there is one, moves the log-odds of all rows by ``shift``.
+    """
+    probability = _mapped(mapping, score)
+    moved = mapping.get("base_rate")
+    return probability if moved is None else move_odds(probability, moved["shift"])
+
+
+def _mapped(mapping: Mapping[str, Any], score: np.ndarray) -> np.ndarray:
     if mapping["method"] == "isotonic":
         return np.interp(score, mapping["score"], mapping["probability"])
     low, high, shift = mapping["low"], mapping["high"], mapping["shift"]
@@ -22,7 +31,56 @@ def calibrate(mapping: Mapping[str, Any], score: np.ndarray) -> np.ndarray:
     return sigmoid(high * np.logaddexp(0, score) - low * np.logaddexp(0, -score) + shift)
 
 
-def tier_of(cutoffs: Mapping[str, float], probability: np.ndarray) -> np.ndarray:
-    """Names of tiers; a probability equal to a cut-off reaches the tier."""
+def move_odds(probability: np.ndarray, shift: float) -> np.ndarray:
+    """Probabilities whose odds are exp(shift) times as high.
+
+    >>> move_odds(np.array([0.0, 0.5, 1.0]), np.log(3)).round(12)
+    array([0.  , 0.75, 1.  ])
+    """
+    return probability / (probability + (1 - probability) * np.exp(-shift))
+
+
+def tier_basis(
+    tiers: Mapping[str, Any], probability: np.ndarray, values: Mapping[str, Any]
+) -> np.ndarray:
+    """What cut-offs are compared with: the probability, or the expected value of each row.
+
+    Parameters
+    ----------
+    tiers
+        tiers.json; its ``value`` block, where there is one, names the column of account values
+        and what stands in where it is missing.
+    values
+        Columns by name, as `Scorer.score` takes them.
+    """
+    worth = tiers.get("value")
+    if worth is None:
+        return probability
+    value = np.asarray(values[worth["column"]], np.float64)
+    return probability * np.where(np.isnan(value), worth["missing"], value)
+
+
+def tier_of(cutoffs: Mapping[str, float], basis: np.ndarray) -> np.ndarray:
+    """Names of tiers; a value equal to a cut-off reaches the tier.
+
+    Parameters
+    ----------
+    cutoffs
+        By tier: of probability, above 1 where nobody reaches it, or of expected value.
+    basis
+        As `tier_basis` gives it, shape (n,).
+    """
     edges = [cutoffs[name] for name in TIERS[1:]]
-    return np.array(TIERS, object)[np.searchsorted(edges, probability, side="right")]
+    return np.array(TIERS, object)[np.searchsorted(edges, basis, side="right")]
+
+
+def high_low(view: Mapping[str, Any], raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability, and ``high`` from the cut-off on or ``low``, of one view's raw scores.
+
+    Parameters
+    ----------
+    view
+        ``calibration`` as calibration.json, and ``cutoff``, a probability.
+    """
+    probability = calibrate(view["calibration"], raw)
+    return probability, np.where(probability >= view["cutoff"], "high", "low").astype(object)

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from .columns import check_columns, encode
-from .learners import Learner, read_learner
-from .probability import calibrate, tier_of
+from .learners import Learner
+from .probability import calibrate, high_low, tier_basis, tier_of
 from .reference import SIMILARITY, Reference, similarity, to_ranks
 
 FORMAT_VERSION = 2
+VIEWS = ("fit", "usage")
+"""Who they are, and what they do: two further scores of a row."""
 
 
 def assemble(
@@ -36,9 +38,11 @@ class Scorer:
         space: Mapping[str, np.ndarray] | None,
         calibration: dict | None = None,
         tiers: dict | None = None,
+        views: Mapping[str, tuple[Learner, dict]] | None = None,
     ):
         self.columns, self.learner, self.space = columns, learner, space
         self.calibration, self.tiers = calibration or {}, tiers or {}
+        self.views = dict(views or {})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Scorer":
@@ -54,7 +58,12 @@ class Scorer:
         if (root / "similarity.npz").is_file():
             with np.load(root / "similarity.npz", allow_pickle=False) as arrays:
                 space = dict(arrays)
-        return cls(about["columns"], read_learner(root), space, calibration, tiers)
+        views = {
+            name: (Learner.read(root, f"{name}-"), json.loads(path.read_text(encoding="utf-8")))
+            for name in VIEWS
+            if (path := root / f"{name}-view.json").is_file()
+        }
+        return cls(about["columns"], Learner.read(root), space, calibration, tiers, views)
 
     def raw(self, values: Mapping[str, Any]) -> np.ndarray:
         """Raw scores (log-odds before calibration), shape (n,)."""
@@ -65,7 +74,7 @@ class Scorer:
         return self.learner.contributions(*assemble(self.columns, self.space, values))
 
     def score(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Scores by name, each of shape (n,).
+        """Scores by name, each of shape (n,); those of a view that is not there are missing.
 
         `values` maps names to arrays: every model column, ``as_of`` (int64 microseconds UTC or
         datetime64), and where known ``account_id`` and ``domain``.
@@ -75,14 +84,22 @@ class Scorer:
         ColumnError
             When a column is missing, unknown or of another type.
         """
-        raw = self.raw(values)
+        names, matrix = assemble(self.columns, self.space, values)
+        raw = self.learner.raw(names, matrix)
         probability = calibrate(self.calibration, raw)
-        return {
+        scores = {
             "raw_score": raw,
             "probability": probability,
             "pql_score": np.interp(probability, self.tiers["knots"], self.tiers["heights"]),
-            "tier": tier_of(self.tiers["cutoffs"], probability),
+            "tier": tier_of(self.tiers["cutoffs"], tier_basis(self.tiers, probability, values)),
         }
+        for name in VIEWS:
+            scores[f"{name}_score"] = np.full(len(raw), np.nan)
+            scores[f"{name}_tier"] = np.full(len(raw), None, object)
+        for name, (learner, mapping) in self.views.items():
+            judged = high_low(mapping, learner.raw(names, matrix))
+            scores[f"{name}_score"], scores[f"{name}_tier"] = judged
+        return scores
 
     def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
         """Names and distances of the k nearest customers of each row, nearest first."""

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from models.calibration import CalibrationSpec, fit_calibration
 from models.metrics import log_loss
@@ -84,6 +85,76 @@ def test_flexible_maps_need_their_floor_of_conversions(positives: int, tried: li
     )
     assert [name for name in METHODS if name in mapping["held_out_log_loss"]] == tried
     assert mapping["method"] in (tried or ["shift"])
+
+
+def _in_time(n: int, seed: int) -> tuple[np.ndarray, ...]:
+    """Ten weekly dates; the score is right in the first half and twice too sure in the second."""
+    logit, label, entity = _world(n, seed)
+    as_of = np.arange(n) % 10 * 7 * DAY_US
+    return np.where(as_of < 35 * DAY_US, logit, 2 * logit + 2), label, entity, as_of
+
+
+def test_a_method_is_judged_on_later_rows_than_it_was_fitted_on() -> None:
+    """What holds in the earlier rows only does not win: there a stretch is not seen to be needed,
+    and other entities of the same dates would show it."""
+    score, label, entity, as_of = _in_time(6_000, seed=1)
+    spec = CalibrationSpec(isotonic_floor=10_000)
+    later = fit_calibration(score, label, entity, spec, 0, as_of=as_of, horizon_days=14)
+    mixed = fit_calibration(score, label, entity, spec, 0)
+    assert (later["chosen_by"], mixed["chosen_by"]) == ("later rows", "other entities")
+    assert later["method"] == "shift"
+    assert mixed["method"] != "shift"
+
+
+def test_the_label_windows_of_the_earlier_rows_end_before_the_later_ones() -> None:
+    """Labels of the two weeks before the later part may turn around and change nothing."""
+    score, label, entity, as_of = _in_time(6_000, seed=2)
+    later_from = min(
+        np.unique(as_of), key=lambda at: abs(label[as_of >= at].sum() / label.sum() - 0.4)
+    )
+    purged = (as_of < later_from) & (as_of > later_from - 14 * DAY_US)
+    turned = np.where(purged, np.roll(label, 60) & purged, label)
+    spread = [
+        fit_calibration(score, outcome, entity, CalibrationSpec(), 0, as_of=as_of, horizon_days=14)[
+            "held_out_log_loss"
+        ]
+        for outcome in (label, turned)
+    ]
+    assert purged.sum() > 500
+    assert abs(int(turned.sum()) - int(label.sum())) < 60
+    assert spread[0] == spread[1]
+
+
+def test_too_few_later_conversions_are_judged_by_other_entities() -> None:
+    score, label, entity, as_of = _in_time(6_000, seed=3)
+    few = label & (np.cumsum(label) <= 45)
+    mapping = fit_calibration(
+        score, few, entity, CalibrationSpec(), 0, as_of=as_of, horizon_days=14
+    )
+    assert mapping["chosen_by"] == "other entities"
+    assert set(mapping["held_out_log_loss"]) == {"shift", "sigmoid"}
+
+
+@pytest.mark.parametrize("method", [*METHODS, "auto"])
+def test_one_conversion_in_two_hundred_is_enough(method: str) -> None:
+    """At 0.5 % the next rows convert as often as predicted, within what 20,000 rows can tell."""
+    logit, label, entity = _world(40_000, seed=6, base=-6.2)
+    now = np.arange(40_000) < 20_000
+    assert 0.003 < label.mean() < 0.007
+    mapping = fit_calibration(
+        logit[now] * 1.5 if method != "none" else logit[now],
+        label[now],
+        entity[now],
+        CalibrationSpec(method=method),
+        seed=0,
+    )
+    later = calibrate(mapping, logit[~now] * 1.5 if method != "none" else logit[~now])
+    expected, seen = later.sum(), label[~now].sum()
+    # Both slices are samples: the difference of two counts.
+    assert abs(expected - seen) < 2.5 * np.sqrt(expected + seen)
+    everywhere = calibrate(mapping, np.linspace(-30, 30, 601))
+    assert everywhere.min() > 0
+    assert everywhere.max() < 1
 
 
 def test_isotonic_never_claims_certainty() -> None:

@@ -9,9 +9,8 @@ import pytest
 from models.bootstrap import METRICS, Contender, evaluate
 from models.calibration import CalibrationSpec
 from models.dataset import Dataset
-from models.evaluation import ablation, judge, verdict
+from models.evaluation import judge, verdict
 from models.metrics import brier, calibration_error, log_loss, pr_auc, roc_auc
-from models.propensity import ModelSpec
 from models.scorecard import Rule, Scorecard, ScorecardSpec
 
 
@@ -108,24 +107,6 @@ def test_both_are_calibrated_in_the_large_in_a_steady_world(judged: object) -> N
     for name in ("model", "scorecard"):
         row = _row(judged.table, "calibration_in_the_large", name)
         assert row["low"] <= 0 <= row["high"]
-
-
-def test_similarity_that_repeats_the_features_is_reported_as_no_gain(large: object) -> None:
-    table = ablation(
-        large.model,
-        large.train,
-        large.calibrate,
-        large.test,
-        large.world.customers,
-        ModelSpec(),
-        capacity=30,
-        n_bootstrap=60,
-    )
-    assert set(table["contender"]) == {"with", "without", "shuffled customers"}
-    for other in ("without", "shuffled customers"):
-        row = _row(table, "pr_auc", other)
-        assert row["difference_low"] <= 0.01
-        assert abs(row["difference"]) < 0.05
 
 
 def _two(n_entities: int, repeats: int, seed: int) -> tuple[np.ndarray, dict, np.ndarray]:

@@ -18,6 +18,11 @@ COLUMNS = [
     "probability",
     "pql_score",
     "tier",
+    "tier_before",
+    "fit_score",
+    "fit_tier",
+    "usage_score",
+    "usage_tier",
     "reasons",
     "look_alikes",
     "scored_at",
@@ -73,6 +78,7 @@ def test_a_model_gets_its_properties_though_more_data_would_choose_others(shop, 
         ("name: shop", "name: chooser"),
         ("data:\n", "data:\n  properties: auto\n  max_properties: 1\n"),
         ("features:\n", "features:\n  properties: {amount: {dimension: value}}\n"),
+        ("allow: [exported]", "allow: [exported, amount]"),
     )
     file = run.base / "events.csv"
     events = pd.read_csv(file)

@@ -128,6 +128,10 @@ def test_the_signature_names_every_feature_and_lets_each_be_missing(artefact, de
         "probability",
         "pql_score",
         "tier",
+        "fit_score",
+        "fit_tier",
+        "usage_score",
+        "usage_tier",
     ]
 
 

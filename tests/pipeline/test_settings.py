@@ -89,7 +89,7 @@ def test_only_names_that_are_valid_right_there_are_suggested():
     """`hot` is a name of other kinds of tiers."""
     said = mistake(BASE + "model: {tiers: {by: capacity, reps: 4, per_rep_per_week: 9, hot: 0.3}}")
     assert said.endswith(
-        "model.tiers.hot: unknown setting; known here: 'by', 'reps', 'per_rep_per_week'"
+        "model.tiers.hot: unknown setting; known here: 'by', 'reps', 'per_rep_per_week', 'weeks'"
     )
 
 

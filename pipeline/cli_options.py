@@ -1,0 +1,61 @@
+"""What the verbs of the command line share: options, the run they name, how they end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.settings import Run
+
+DEMO = Path("data/demo")
+
+settings_option = click.option(
+    "--settings",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Settings file. Default: ./settings.yaml, else the demo world.",
+)
+model_option = click.option(
+    "--model", default="champion", show_default=True, help="Registry alias or version number."
+)
+as_of_option = click.option(
+    "--as-of", help="Date (its midnight UTC) or time to score at. Default: the newest complete day."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def run_of(path: Path | None, quiet: bool) -> "Run":
+    """The named settings file, ./settings.yaml, or the demo world, made on first use."""
+    from pipeline.settings import load
+
+    if path is None:
+        path = Path("settings.yaml")
+        if not path.exists():
+            from pipeline.demo import make_demo
+
+            path = make_demo(DEMO, say=say_to(quiet))
+    return load(path)
+
+
+def say_to(quiet: bool) -> Callable[[str], None]:
+    """Progress lines go to stderr when stdout is for a program."""
+    return lambda text: click.echo(text, err=quiet)
+
+
+def finish(as_json: bool, result: dict[str, Any], show: Callable[[], None]) -> None:
+    if as_json:
+        click.echo(json.dumps(_without_nan(result), indent=2, allow_nan=False))
+    else:
+        show()
+
+
+def _without_nan(value: Any) -> Any:
+    """NaN as null: Python would write it bare, and other programs refuse that."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if value != value else value

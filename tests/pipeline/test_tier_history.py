@@ -1,0 +1,102 @@
+"""Which earlier scores a tier is settled against."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.clock import DAY_US, to_us
+from features.errors import SettingsError
+from features.matrix import Snapshots
+from models.hysteresis import HysteresisSpec
+from models.scoring import TIERS
+from pipeline.dataset import compute
+from pipeline.predict import load_champion
+from pipeline.registry import Version
+from pipeline.tier_history import newest_before, scores_stem, settled_tiers
+from pipeline.train import import_events
+from tests.conftest import silent
+
+VERSION = Version("pql-shop", 1, ("champion",), "run")
+FIRST = to_us("2024-06-03")
+
+
+def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> None:
+    frame = pd.DataFrame(
+        {
+            "entity_id": list(tiers),
+            "as_of": np.full(len(tiers), as_of).astype("datetime64[us]"),
+            "tier": list(tiers.values()),
+        }
+    )
+    folder = run.store / "scores"
+    folder.mkdir(parents=True, exist_ok=True)
+    frame.to_parquet(folder / f"{scores_stem(version, as_of)}.parquet", index=False)
+
+
+@pytest.fixture
+def run(shop, sibling):
+    """The shop's data and registry with a folder of scores of its own."""
+    return sibling(shop)
+
+
+def test_the_newest_earlier_table_of_the_same_version_counts(run) -> None:
+    week = 7 * DAY_US
+    other = replace(VERSION, number=10)
+    _write(run, VERSION, FIRST, {"ann": "hot"})
+    _write(run, VERSION, FIRST + week, {"ann": "warm", "bob": "cold"})
+    _write(run, VERSION, FIRST + 2 * week, {"ann": "critical"})
+    _write(run, VERSION, FIRST + 3 * week, {"ann": "cold"})
+    _write(run, other, FIRST + week + DAY_US, {"ann": "cold"})
+    _write(run, replace(VERSION, name="pql-shop-v1-2"), FIRST + week + DAY_US, {"ann": "cold"})
+    history = newest_before(run, VERSION, FIRST + 2 * week)
+    assert (history.as_of, dict(history.tier)) == (FIRST + week, {"ann": "warm", "bob": "cold"})
+    assert history.of(np.array(["bob", "eve", "ann"], object)).tolist() == ["cold", None, "warm"]
+    assert newest_before(run, VERSION, FIRST) is None
+    assert newest_before(run, VERSION, FIRST + 1).as_of == FIRST
+
+
+def test_before_the_first_table_there_is_no_history(run) -> None:
+    assert newest_before(run, VERSION, FIRST) is None
+
+
+def test_a_table_that_can_not_be_read_is_an_error_that_names_it(run) -> None:
+    folder = run.store / "scores"
+    folder.mkdir(parents=True)
+    (folder / "pql-shop-v1-2024-06-01.parquet").write_bytes(b"half a file")
+    with pytest.raises(SettingsError, match=r"pql-shop-v1-2024-06-01\.parquet"):
+        newest_before(run, VERSION, FIRST)
+
+
+def test_tiers_are_settled_by_what_was_written_and_by_what_happened_since(run) -> None:
+    champion = load_champion(run, "1")
+    log = import_events(run, silent)
+    events = pd.read_csv(run.base / "events.csv")
+    as_of = FIRST + 7 * DAY_US
+    at = np.array([to_us(text.replace(" ", "T")) for text in events["time"]])
+    busy = set(events["user"][(at >= FIRST) & (at < as_of)])
+    codes = np.flatnonzero(np.isin(log.ids("user"), events["user"][at < FIRST]))
+    rows = Snapshots.of("user", codes, np.full(len(codes), as_of), log.ids("user"))
+    matrix = compute(log, rows, champion.model.features, run.settings, "Features")
+    hot = champion.model.scorer.tiers["cutoffs"]["hot"]
+    # A hair above the cut-off: hot, unless it was warm and nothing happened since.
+    probability = np.full(len(rows), hot * 1.001)
+    bare = np.full(len(rows), "hot", object)
+    arguments = (run, champion, log, matrix, probability, bare)
+    first, nobody = settled_tiers(*arguments, HysteresisSpec())
+    assert (first == "hot").all()
+    assert all(tier is None for tier in nobody)
+    known = rows.ids[::2]
+    _write(run, champion.version, FIRST, dict.fromkeys(known, "warm"))
+    settled, previous = settled_tiers(*arguments, HysteresisSpec())
+    expected = ["warm" if name in set(known) and name not in busy else "hot" for name in rows.ids]
+    assert settled.tolist() == expected
+    assert previous[::2].tolist() == ["warm"] * len(known)
+    assert set(expected) == {"warm", "hot"} < set(TIERS)
+    off, _ = settled_tiers(*arguments, HysteresisSpec(enabled=False))
+    assert (off == "hot").all()
+    # What is written for the date itself, or later, is not read.
+    _write(run, champion.version, as_of, dict.fromkeys(rows.ids, "cold"))
+    again, _ = settled_tiers(*arguments, HysteresisSpec())
+    assert (again == settled).all()

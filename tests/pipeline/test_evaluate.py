@@ -160,9 +160,11 @@ def test_two_backtests_with_one_seed_write_equal_bytes(backtested, sibling, shop
 def test_programs_get_every_number(backtested) -> None:
     _, result, _ = backtested
     told = json.loads(json.dumps(result.as_dict()))
-    assert len(told["metrics"]) == len(METRICS) * 3
-    assert [len(fold) for fold in told["metrics_by_fold"]] == [len(METRICS) * 3] * 2
-    assert set(told["calibration_error_if_perfect"]) == {"model", "scorecard", "newest first"}
+    assert len(told["metrics"]) == len(METRICS) * 5
+    assert [len(fold) for fold in told["metrics_by_fold"]] == [len(METRICS) * 5] * 2
+    nulls = {"newest first", "most active first", "permuted labels"}
+    assert set(told["calibration_error_if_perfect"]) == {"model", "scorecard"} | nulls
+    assert {row["shortcut"] for row in told["shortcuts"]} >= {"random rows", "random entities"}
     assert [fold[0]["fold"] for fold in told["folds"]] == ["train", "train"]
     assert len(told["ladders"]) == 2
     for number, ladder in enumerate(told["ladders"], 1):

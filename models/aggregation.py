@@ -10,7 +10,7 @@ from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.spec import Spec
 from models.calibration import CalibrationSpec, fit_calibration
-from models.logistic import cluster_folds
+from models.cluster_folds import cluster_folds
 from models.metrics import row_log_loss
 from models.scoring import calibrate
 from models.walk_forward import paired_gain

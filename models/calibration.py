@@ -10,6 +10,7 @@ from pydantic import Field
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.spec import Spec
+from models.cluster_folds import cluster_folds
 from models.metrics import row_log_loss
 from models.scoring import calibrate, sigmoid
 
@@ -135,24 +136,13 @@ def _held_out_losses(
     candidates: list[Method], score: np.ndarray, label: np.ndarray, entity: np.ndarray, seed: int
 ) -> dict[Method, np.ndarray]:
     """Log loss of each row under maps fitted without its entity."""
-    fold = _entity_folds(label, entity, seed)
+    fold = cluster_folds(label, entity, _CV_FOLDS, seed)
     losses: dict[Method, np.ndarray] = {name: np.empty(len(label)) for name in candidates}
     for held_out in (fold == number for number in range(_CV_FOLDS)):
         for name, loss in losses.items():
             mapping = _FITS[name](score[~held_out], label[~held_out])
             loss[held_out] = row_log_loss(label[held_out], calibrate(mapping, score[held_out]))
     return losses
-
-
-def _entity_folds(label: np.ndarray, entity: np.ndarray, seed: int) -> np.ndarray:
-    """Fold number of each row: converting and other entities are dealt out separately."""
-    codes, member = np.unique(entity, return_inverse=True)
-    converts = np.bincount(member, label) > 0
-    shuffled = np.random.default_rng(seed).permutation(len(codes))
-    dealt = shuffled[np.argsort(~converts[shuffled], kind="stable")]
-    fold = np.empty(len(codes), np.int64)
-    fold[dealt] = np.arange(len(codes)) % _CV_FOLDS
-    return fold[member]
 
 
 def _simplest_of_the_best(losses: dict[Method, np.ndarray], entity: np.ndarray) -> Method:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from models import scoring
+from models.cluster_folds import cluster_folds
 from models.dataset import Dataset
 from models.encoding import values_of
 from models.inputs import Inputs
 from models.line import Candidate, Fit, candidates, fit_lines, learner_of
-from models.logistic import cluster_folds
 from models.scoring import Learner
 from models.walk_forward import paired_gain
 

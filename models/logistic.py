@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.cluster_folds import cluster_folds
 from models.metrics import row_log_loss
 from models.scoring import sigmoid
 
@@ -99,14 +100,3 @@ def fit_by_cross_validation(
             raw = rows[held_out] @ fit.weights + fit.intercept
             losses[at] += row_log_loss(outcome[held_out], sigmoid(raw)).sum()
     return fit_logistic(columns, label, prior, PENALTIES[int(np.argmin(losses))])
-
-
-def cluster_folds(label: np.ndarray, cluster: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Fold number of each row, shape (n,): converting and other clusters are dealt separately."""
-    codes, member = np.unique(cluster, return_inverse=True)
-    converts = np.bincount(member, label) > 0
-    shuffled = np.random.default_rng(seed).permutation(len(codes))
-    dealt = shuffled[np.argsort(~converts[shuffled], kind="stable")]
-    fold = np.empty(len(codes), np.int64)
-    fold[dealt] = np.arange(len(codes)) % folds
-    return fold[member]

@@ -89,11 +89,25 @@ def nulls(
     how = "the fitted model on features of another row of the same date"
     found.append(Null("scrambled features", how, _scrambled(contender_of(model, test), test, rng)))
     ages = [age_days(rows, (train, calibrate, test)) for rows in (calibrate, test)]
-    newest = _single(-ages[0].values, -ages[1].values, calibrate, spec, model)
+    newest = single_number(
+        -ages[0].values,
+        -ages[1].values,
+        calibrate,
+        spec,
+        horizon_days=model.training.horizon_days,
+        seed=model.training.seed,
+    )
     found.append(Null("newest first", ages[1].source, newest))
     before, events = recent_events(calibrate), recent_events(test)
     if before is not None and events is not None:
-        active = _single(before.values, events.values, calibrate, spec, model)
+        active = single_number(
+            before.values,
+            events.values,
+            calibrate,
+            spec,
+            horizon_days=model.training.horizon_days,
+            seed=model.training.seed,
+        )
         found.append(Null("most active first", events.source, active))
     return tuple(found)
 
@@ -182,22 +196,30 @@ def _scrambled(who: Contender, test: Dataset, rng: np.random.Generator) -> Conte
     return Contender(who.score[at], who.probability[at])
 
 
-def _single(
+def single_number(
     before: np.ndarray,
     values: np.ndarray,
     calibrate: Dataset,
     spec: CalibrationSpec,
-    model: PropensityModel,
+    *,
+    horizon_days: int,
+    seed: int,
 ) -> Contender:
-    """One number as a score, mapped as the model's was; its logarithm is about as wide."""
+    """One number as a score, mapped as the model's was; its logarithm is about as wide.
+
+    Parameters
+    ----------
+    before, values
+        Of the calibrate rows, and of the rows to score.
+    """
     mapping = fit_calibration(
         _log(before),
         calibrate.label,
         calibrate.cluster,
         spec,
-        model.training.seed,
+        seed,
         as_of=calibrate.as_of,
-        horizon_days=model.training.horizon_days,
+        horizon_days=horizon_days,
     )
     return Contender(values, to_probability(mapping, _log(values)))
 

@@ -163,7 +163,7 @@ def _backtest(
         "scorecard": scorecard_entrant(
             settings.scorecard, settings.model.calibration, settings.seed
         ),
-    } | null_entrants(settings, data.customers, ladders)
+    } | null_entrants(settings, data.dataset, data.customers, ladders)
     with Progress("Backtest") as progress:
         result = backtest(
             splits,

@@ -3,27 +3,29 @@
 import numpy as np
 
 from models.bootstrap import Contender
-from models.calibration import fit_calibration
 from models.dataset import Customers, Dataset
 from models.ladder import Ladder
-from models.nulls import contender_of, with_permuted_labels
+from models.nulls import contender_of, single_number, with_permuted_labels
 from models.out_of_fold import Entrant
 from models.presence import age_days, recent_events
-from models.scoring import calibrate as to_probability
 from pipeline.judging import fitter
 from pipeline.settings import Settings
 
 
 def null_entrants(
-    settings: Settings, customers: Customers, ladders: list[Ladder]
+    settings: Settings, data: Dataset, customers: Customers, ladders: list[Ladder]
 ) -> dict[str, Entrant]:
     """Newest first, most active first, and the model fitted on permuted labels.
+
+    Most active first is left out where no feature counts events.
 
     Parameters
     ----------
     ladders
         Filled by the model's own fits, fold by fold: a permuted model stands on the same rung.
     """
+
+    counts_events = recent_events(data) is not None
 
     def permuted(train: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
         rung = ladders[-1].chosen
@@ -41,31 +43,25 @@ def null_entrants(
         blind = fit(with_permuted_labels(train, rng), with_permuted_labels(calibrate, rng), known)
         return contender_of(blind, test)
 
+    how = {"horizon_days": settings.horizon_days, "seed": settings.seed}
+
     def newest(train: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
         seen = (train, calibrate, test)
         ages = [age_days(rows, seen).values for rows in (calibrate, test)]
-        return _mapped(settings, -ages[0], -ages[1], calibrate)
+        return single_number(-ages[0], -ages[1], calibrate, settings.model.calibration, **how)
 
     def most_active(train: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
         before, now = recent_events(calibrate), recent_events(test)
-        nothing = np.zeros(len(calibrate)), np.zeros(len(test))
-        past, today = nothing if before is None or now is None else (before.values, now.values)
-        return _mapped(settings, past, today, calibrate)
+        assert before is not None
+        assert now is not None
+        return single_number(
+            before.values, now.values, calibrate, settings.model.calibration, **how
+        )
 
-    return {
-        "most active first": Entrant(most_active, one_scale=True),
+    found = {
         "newest first": Entrant(newest, one_scale=True),
         "permuted labels": Entrant(permuted),
     }
-
-
-def _mapped(
-    settings: Settings, before: np.ndarray, now: np.ndarray, calibrate: Dataset
-) -> Contender:
-    """One number, ranking as it is and mapped to a probability on the calibrate rows."""
-    scale = max(float(np.abs(before).max(initial=0)), 1.0)
-    spec = settings.model.calibration.model_copy(update={"method": "sigmoid"})
-    mapping = fit_calibration(
-        before / scale, calibrate.label, calibrate.cluster, spec, settings.seed
-    )
-    return Contender(now, to_probability(mapping, now / scale))
+    if counts_events:
+        found = {"most active first": Entrant(most_active, one_scale=True)} | found
+    return found

@@ -25,9 +25,10 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.measure import ROOT
-from benchmarks.quality_contest import ONE_SCALE, Contest
+from benchmarks.quality_contest import Contest
 from benchmarks.quality_report import Record, write
 from models.bootstrap import Contender
+from models.out_of_fold import ranks_within
 from models.parts import Part, draw_parts
 from models.rolling import rolling_folds
 from pipeline.dataset import assemble
@@ -210,11 +211,12 @@ def measure(world: World, trials: int, draws: int) -> Record:
     parts = []
     for name in folds[0][0]:
         score, probability = np.empty(len(rows)), np.empty(len(rows))
-        for split, (contenders, _) in zip(splits, folds, strict=True):
-            here = split.test[tested]
-            probability[here] = contenders[name].probability
-            score[here] = contenders[name].score if name in ONE_SCALE else probability[here]
-        parts.append(Part(rows.label, Contender(score, probability), rows.cluster))
+        fold = np.empty(len(rows), int)
+        for number, (split, (contenders, _)) in enumerate(zip(splits, folds, strict=True)):
+            here, who = split.test[tested], contenders[name]
+            fold[here], score[here], probability[here] = number, who.score, who.probability
+        pooled = Contender(ranks_within(fold, score), probability)
+        parts.append(Part(rows.label, pooled, rows.cluster))
     return Record(
         world=world.name,
         seed=world.seed,

@@ -22,9 +22,6 @@ from models.tuning import Tuning, judge_tuning, tuning_parts
 from models.walk_forward import Preparation
 from pipeline.settings import Settings
 
-ONE_SCALE = ("scorecard", "newest first", "most active first")
-"""Whose scores mean the same in every fold; the others' raw scores do not compare."""
-
 
 class Contest:
     """One fold: all contenders on the same rows, sharing what they have in common."""
@@ -34,7 +31,7 @@ class Contest:
     ):
         parts = [dataset.take(getattr(split, part)) for part in FOLDS]
         self.train, self.calibrate, self.test = parts
-        self.customers = customers.take(customers.known_at < self.test.as_of.min())
+        self.customers = customers.known_before(int(self.test.as_of.min()))
         self.trials, self.settings, self.rules = trials, settings, settings.scorecard.rules
         spec = settings.model
         self.spec = spec.without_views().model_copy(

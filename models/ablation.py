@@ -83,6 +83,8 @@ def similarity_verdict(table: "pd.DataFrame", converting: int) -> str:
     """
     row = table[(table["metric"] == "pr_auc") & (table["contender"] == WITHOUT)].iloc[0]
     low, high = row["difference_low"], row["difference_high"]
+    if row["difference"] == low == high == 0:
+        return "Similarity to customers plays no part: what was fitted does not read it."
     evidence = (
         f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
     )

@@ -8,7 +8,7 @@ import numpy as np
 from features.clock import DAY_US, to_text
 from models.bootstrap import Contender, evaluate
 from models.evaluation import MIN_CONVERTING
-from models.out_of_fold import OutOfFold
+from models.out_of_fold import OutOfFold, ranks_within
 from models.propensity import PropensityModel
 
 if TYPE_CHECKING:
@@ -81,12 +81,16 @@ def against_champion(
     positives = int(rows.label.sum())
     if not 0 < positives < len(rows):
         return AgainstChampion(len(rows), positives, None, _nothing(champion, len(rows)))
-    probability = champion.predict(matrix, rows.account, rows.domain)["probability"].to_numpy()
-    model = found.scores["model"].probability[unseen]
-    cluster = found.cluster[unseen]
+    fold, cluster = found.fold[unseen], found.cluster[unseen]
+    scores = champion.predict(matrix, rows.account, rows.domain)
+    probability, raw = scores["probability"].to_numpy(), scores["raw_score"].to_numpy()
+    model = found.scores["model"]
     table = evaluate(
         rows.label,
-        {"model": Contender(model, model), "champion": Contender(probability, probability)},
+        {
+            "model": Contender(ranks_within(fold, model.score[unseen]), model.probability[unseen]),
+            "champion": Contender(ranks_within(fold, raw), probability),
+        },
         cluster,
         rows.as_of,
         capacity=capacity,

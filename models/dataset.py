@@ -121,6 +121,10 @@ class Customers:
             self.names[rows],
         )
 
+    def known_before(self, instant: int) -> "Customers":
+        """Those with known_at < instant, microseconds UTC."""
+        return self.take(self.known_at < instant)
+
 
 def _check_lengths(rows: Dataset | Customers, names: tuple[str, ...]) -> None:
     lengths = {name: len(getattr(rows, name)) for name in names}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.calibration import CalibrationSpec
 from models.dataset import Customers, Dataset
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard, ScorecardSpec
-from models.splits import FOLDS, Split
+from models.splits import Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,20 +26,33 @@ class Tiered(Contender):
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """Who is fitted and judged on every fold: the model, the scorecard, a simpler model, a null.
+class FoldRows:
+    """The parts of one fold; `number` 0 is the oldest."""
 
-    Parameters
-    ----------
-    fit
-        (train, calibrate, test) to the test rows' scores and probabilities.
-    one_scale
-        Its scores mean the same in every fold, as points do. Otherwise each fold has its own
-        scale, and pooled rows are ranked by probability.
-    """
+    number: int
+    dataset: Dataset
+    split: Split
 
-    fit: Callable[[Dataset, Dataset, Dataset], Contender]
-    one_scale: bool = False
+    @cached_property
+    def train(self) -> Dataset:
+        return self.dataset.take(self.split.train)
+
+    @cached_property
+    def calibrate(self) -> Dataset:
+        return self.dataset.take(self.split.calibrate)
+
+    @cached_property
+    def test(self) -> Dataset:
+        return self.dataset.take(self.split.test)
+
+    @property
+    def before_test(self) -> Dataset:
+        """Train and calibrate rows: all that may be looked at before the model is judged."""
+        return self.dataset.take(self.split.train | self.split.calibrate)
+
+
+Entrant = Callable[[FoldRows], Contender]
+"""Who is fitted and judged on every fold: gives the test rows' scores and probabilities."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +70,8 @@ class OutOfFold:
     scores
         By contender, as it ranks within its fold. The model's score is its raw score.
     pooled
-        By contender, as it ranks rows of all folds: raw scores of different boosters do not
-        compare, so there the probability is the score, except where an `Entrant` has one scale.
+        By contender, as it ranks rows of all folds: by `ranks_within` the fold, for scores of
+        different trainings do not compare, and what is compared is the order of call lists.
     tier
         Of the contenders that have tiers: object arrays of str, shape (n,).
     """
@@ -89,35 +103,36 @@ class OutOfFold:
 
 
 def model_entrant(
-    fit: Callable[[Dataset, Dataset, Customers], PropensityModel], customers: Customers
+    fit: Callable[[FoldRows, Customers], PropensityModel], customers: Customers
 ) -> Entrant:
-    """A whole model, fitted on (train, calibrate, customers).
+    """A whole model, fitted on a fold and the customers.
 
     It is given the customers that were known when its first test row was asked about, as it would
     have been if trained on that day.
     """
 
-    def judged(train: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
-        known = customers.take(customers.known_at < test.as_of.min())
-        scores = fit(train, calibrate, known).predict(test.matrix, test.account, test.domain)
+    def judged(fold: FoldRows) -> Contender:
+        test = fold.test
+        known = customers.known_before(int(test.as_of.min()))
+        scores = fit(fold, known).predict(test.matrix, test.account, test.domain)
         return Tiered(
             scores["raw_score"].to_numpy(),
             scores["probability"].to_numpy(),
             scores["tier"].to_numpy(object),
         )
 
-    return Entrant(judged)
+    return judged
 
 
 def scorecard_entrant(spec: ScorecardSpec, calibration: CalibrationSpec, seed: int) -> Entrant:
     """Points, with their map to probabilities fitted on the calibrate rows."""
 
-    def fit(_: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
-        fitted = Scorecard(spec).fit(calibrate, calibration, seed)
-        card = fitted.score(test.matrix)
+    def judged(fold: FoldRows) -> Contender:
+        fitted = Scorecard(spec).fit(fold.calibrate, calibration, seed)
+        card = fitted.score(fold.test.matrix)
         return Tiered(card.points.astype(float), fitted.probability(card.points), card.tier)
 
-    return Entrant(fit, one_scale=True)
+    return judged
 
 
 def out_of_fold(
@@ -146,18 +161,32 @@ def out_of_fold(
     score, probability = ({name: np.full(len(rows), np.nan) for name in entrants} for _ in range(2))
     tier: dict[str, np.ndarray] = {}
     for number, split in enumerate(splits):
-        parts = [dataset.take(getattr(split, part)) for part in FOLDS]
+        parts = FoldRows(number, dataset, split)
         here = split.test[tested]
         fold[here] = number
         for name, entrant in entrants.items():
-            found = entrant.fit(*parts)
+            found = entrant(parts)
             score[name][here], probability[name][here] = found.score, found.probability
             if isinstance(found, Tiered):
                 tier.setdefault(name, np.empty(len(rows), object))[here] = found.tier
         step()
     scores = {name: Contender(score[name], probability[name]) for name in entrants}
     pooled = {
-        name: who if entrants[name].one_scale else Contender(who.probability, who.probability)
+        name: Contender(ranks_within(fold, who.score), who.probability)
         for name, who in scores.items()
     }
     return OutOfFold(rows, rows.cluster, fold, scores, pooled, tier)
+
+
+def ranks_within(group: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Share of the group's rows with a lower score, ties counting half; shape (n,), in (0, 1).
+
+    >>> ranks_within(np.array([0, 0, 1, 1]), np.array([3.0, 5.0, 900.0, 900.0]))
+    array([0.25, 0.75, 0.5 , 0.5 ])
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.empty(len(score))
+    for rows in (group == number for number in np.unique(group)):
+        ranks[rows] = (rankdata(score[rows]) - 0.5) / rows.sum()
+    return ranks

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field
 
 from features.spec import Spec
@@ -58,6 +59,25 @@ def learner_inputs(
         horizon_days=horizon_days,
         seed=seed,
     )
+
+
+def scores_of_later(
+    train: "Dataset",
+    later: "Dataset",
+    customers: "Customers",
+    spec: ModelSpec,
+    rules: Sequence[Rule],
+    *,
+    horizon_days: int,
+    seed: int,
+    threads: int,
+) -> np.ndarray:
+    """Raw scores (log-odds) that a rung fitted on `train` gives to later rows, shape (n_later,)."""
+    inputs = learner_inputs(train, customers, spec, horizon_days=horizon_days, seed=seed)
+    learner = fit_learner(
+        inputs, train, spec, rules, horizon_days=horizon_days, seed=seed, threads=threads
+    )
+    return learner.raw(inputs.names, inputs.of(later))
 
 
 def columns_for(

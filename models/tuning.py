@@ -21,6 +21,7 @@ from models.walk_forward import (
     Preparation,
     paired_gain,
     sample_accounts,
+    shifted_log_loss,
     walk_forward,
 )
 
@@ -88,13 +89,13 @@ class Judged:
 
     Parameters
     ----------
-    default_loss
-        Log loss of the default settings.
+    standing_loss
+        Log loss of what stands without the search.
     gain, error
-        Default's log loss minus the best trial's, and its standard error over accounts and seeds.
+        That minus the best trial's log loss, and its standard error over accounts and seeds.
     """
 
-    default_loss: float
+    standing_loss: float
     gain: float
     error: float
 
@@ -111,12 +112,15 @@ class Tuning:
         Settings of trial 0 and of the best trial, for the train rows.
     judged
         None when no trial was better than the default in the folds.
+    standing
+        The rung that is taken without the search.
     """
 
     trials: tuple[Trial, ...]
     default: BoosterSpec
     found: BoosterSpec
     judged: Judged | None
+    standing: str = "booster"
 
     @property
     def best(self) -> Trial:
@@ -130,24 +134,30 @@ class Tuning:
 
     @property
     def spec(self) -> BoosterSpec:
-        """The settings to train with."""
+        """The settings to train trees with."""
         return self.found if self.kept else self.default
+
+    @property
+    def rung(self) -> str:
+        """The rung to train."""
+        return "booster" if self.kept else self.standing
 
     @property
     def verdict(self) -> str:
         """One sentence."""
         best, tried, judged = self.best, f"{len(self.trials)} trials", self.judged
+        rival = "default" if self.standing == "booster" else self.standing
         if judged is None:
             return f"None of {tried} is better than the default settings in its own folds."
         told = (
             f"log loss in the folds {best.value:.5f} against {self.trials[0].value:.5f} of the "
-            f"default, on later rows {judged.default_loss - judged.gain:.5f} against "
-            f"{judged.default_loss:.5f}, a gain of {judged.gain:+.5f} with a standard error of "
-            f"{judged.error:.5f}"
+            f"default, on later rows {judged.standing_loss - judged.gain:.5f} against "
+            f"{judged.standing_loss:.5f} of the {rival}, a gain of {judged.gain:+.5f} with a "
+            f"standard error of {judged.error:.5f}"
         )
         if self.kept:
             return f"Trial {best.number} of {tried} is kept ({told})."
-        return f"Trial {best.number} of {tried} is not kept, the default settings stay ({told})."
+        return f"Trial {best.number} of {tried} is not kept, the {rival} stays ({told})."
 
     def leaders(self, most: int) -> list[Trial]:
         """The best trials of all folds, best first, the first of equals first."""
@@ -184,28 +194,43 @@ def tuning_parts(prepared: Preparation, train: "Dataset", spec: TuningSpec) -> l
 
 
 def judge_tuning(
-    trials: Sequence[Trial], prepared: Preparation, train: "Dataset", calibrate: "Dataset"
+    trials: Sequence[Trial],
+    prepared: Preparation,
+    train: "Dataset",
+    calibrate: "Dataset",
+    standing: str = "booster",
 ) -> Tuning:
-    """Compare the best trial with the default on rows that no trial has seen.
+    """Compare the best trial with what stands without it, on rows that no trial has seen.
 
-    Both are fitted on the train rows with three seeds, whose losses on the calibrate rows are
+    Trees are fitted on the train rows with three seeds, whose losses on the calibrate rows are
     averaged: two boosters differ by luck, and luck is not what is chosen here. What is left of it
     is in the error.
+
+    Parameters
+    ----------
+    standing
+        The rung that the ladder chose: "booster" is the default settings.
     """
     default, best = prepared.booster, best_of(trials)
     if best.number == 0:
-        return Tuning(tuple(trials), default, default, None)
+        return Tuning(tuple(trials), default, default, None, standing)
     found = spec_of(best.params, default, len(train))
     part = prepared.part(train, calibrate)
     seeds = [prepared.seed + at for at in range(_JUDGE_SEEDS)]
-    before, after = (
-        np.array([part.losses(spec, seed=one, threads=prepared.threads) for one in seeds])
-        for spec in (default, found)
-    )
+
+    def trees(spec: BoosterSpec) -> np.ndarray:
+        return np.array([part.losses(spec, seed=one, threads=prepared.threads) for one in seeds])
+
+    after = trees(found)
+    if standing == "booster":
+        before = trees(default)
+    else:
+        loss = shifted_log_loss(prepared.scores(standing, train, calibrate), calibrate.label)
+        before = np.broadcast_to(loss, after.shape)
     gain, error = paired_gain(before.mean(axis=0), after.mean(axis=0), part.held_cluster)
     luck = float(np.std((before - after).mean(axis=1), ddof=1) / np.sqrt(_JUDGE_SEEDS))
     judged = Judged(float(before.mean()), gain, float(np.hypot(error, luck)))
-    tuning = Tuning(tuple(trials), default, found, judged)
+    tuning = Tuning(tuple(trials), default, found, judged, standing)
     log.info("Tuning: %s", tuning.verdict)
     return tuning
 

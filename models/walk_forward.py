@@ -12,6 +12,7 @@ from models.columns import ColumnSpec, choose_columns
 from models.inputs import fit_inputs
 from models.metrics import row_log_loss
 from models.regression import fit_regression
+from models.rungs import ModelSpec, scores_of_later
 from models.scorecard_rules import Rule
 from models.scoring import Learner, sigmoid
 
@@ -90,6 +91,27 @@ class Preparation:
     seed: int
     threads: int
     rules: tuple[Rule, ...] = ()
+
+    def scores(self, rung: str, train: "Dataset", later: "Dataset") -> np.ndarray:
+        """Log-odds that another rung gives to later rows, shape (n_later,)."""
+        spec = ModelSpec.model_validate(
+            {
+                "learner": rung,
+                "similarity": self.similarity,
+                "columns": self.columns,
+                "booster": self.booster,
+            }
+        )
+        return scores_of_later(
+            train,
+            later,
+            self.customers,
+            spec,
+            self.rules,
+            horizon_days=self.horizon_days,
+            seed=self.seed,
+            threads=self.threads,
+        )
 
     def part(self, train: "Dataset", held_out: "Dataset") -> Part:
         """Columns, similarity and the choice of columns learnt from `train` alone."""

@@ -11,15 +11,21 @@ from features.definitions import fingerprint
 from features.errors import NotEnoughHistory
 from models.backtest import Backtest, backtest
 from models.champion import AgainstChampion, against_champion, unseen_by
-from models.dataset import Customers, Dataset
+from models.dataset import Customers
 from models.ladder import Ladder, climb
-from models.nulls import Fit
-from models.out_of_fold import Entrant, OutOfFold, model_entrant, scorecard_entrant
+from models.out_of_fold import (
+    Entrant,
+    FoldRows,
+    OutOfFold,
+    model_entrant,
+    scorecard_entrant,
+)
 from models.propensity import PropensityModel
 from models.rolling import rolling_folds
 from models.scorecard import Scorecard
 from models.splits import Split
 from pipeline import tracking
+from pipeline.across_folds import AcrossFolds, across_folds
 from pipeline.dataset import Assembled, assemble, compute, engine_session
 from pipeline.judging import fitter, rows_per_date
 from pipeline.null_entrants import null_entrants
@@ -52,6 +58,7 @@ class BacktestResult:
     settings_path: Path
     backtest: Backtest | None = None
     ladders: tuple[Ladder, ...] = ()
+    across: AcrossFolds | None = None
     prices: Prices | None = None
     champion: AgainstChampion | None = None
     report: Path | None = None
@@ -63,8 +70,8 @@ class BacktestResult:
             "immature": self.immature,
             "picture": str(self.picture),
         }
-        result, champion = self.backtest, self.champion
-        if result is None or champion is None:
+        result, champion, across = self.backtest, self.champion, self.across
+        if result is None or champion is None or across is None:
             return told
         table = champion.table
         return told | {
@@ -78,6 +85,7 @@ class BacktestResult:
                 for name, perfect in result.if_perfect.items()
             },
             "ladders": [ladder.as_dict() for ladder in self.ladders],
+            **across.as_dict(),
             "shortcuts": None if self.prices is None else self.prices.as_dict(),
             "verdict": result.verdict,
             "champion": None if table is None else table.to_dict("records"),
@@ -124,8 +132,9 @@ def evaluate(
     result, ladders = _backtest(run, data, splits, dict(entrants or {}), say)
     champion = _champion(run, data, result.out_of_fold, say)
     plot_metrics(result, folder / "metrics.png")
+    across = across_folds(settings, data.dataset, splits[0], result)
     prices = price_shortcuts(run, data, splits[-1], ladders[-1], say)
-    page = write_backtest(folder, run, data, splits, result, ladders, champion, prices)
+    page = write_backtest(folder, run, data, splits, result, ladders, champion, across, prices)
     run_id = _record(run, data, result, champion, folder)
     return BacktestResult(
         splits,
@@ -134,6 +143,7 @@ def evaluate(
         run.path,
         result,
         ladders,
+        across,
         prices,
         champion,
         page,
@@ -152,14 +162,19 @@ def _backtest(
     run: Run, data: Assembled, splits: tuple[Split, ...], others: dict[str, Entrant], say: Say
 ) -> tuple[Backtest, tuple[Ladder, ...]]:
     settings = run.settings
-    ladders: list[Ladder] = []
     tested = sum(split.folds[-1].rows for split in splits)
     say(
         f"Backtest: {len(splits)} fold{'' if len(splits) == 1 else 's'}, {tested:,} test rows from "
         f"{to_text(splits[0].folds[-1].first_as_of)} to {to_text(splits[-1].folds[-1].last_as_of)}"
     )
+    ladders = _ladders(run, data, splits, say)
+
+    def fit(fold: FoldRows, customers: Customers) -> PropensityModel:
+        spec = settings.model.model_copy(update={"learner": ladders[fold.number].chosen})
+        return fitter(settings, spec)(fold.train, fold.calibrate, customers)
+
     entrants = {
-        "model": model_entrant(_climbing(run, ladders), data.customers),
+        "model": model_entrant(fit, data.customers),
         "scorecard": scorecard_entrant(
             settings.scorecard, settings.model.calibration, settings.seed
         ),
@@ -175,31 +190,28 @@ def _backtest(
             seed=settings.seed,
             progress=progress.update,
         )
-    return result, tuple(ladders)
+    return result, ladders
 
 
-def _climbing(run: Run, ladders: list[Ladder]) -> Fit:
-    """Fits as `train` does, and keeps what each fold's ladder said.
-
-    The rung is chosen on the fold's train rows alone.
-    """
-    settings = run.settings
-
-    def fit(train: Dataset, calibrate: Dataset, customers: Customers) -> PropensityModel:
-        ladder = climb(
-            train,
-            customers,
-            settings.model,
-            settings.scorecard.rules,
-            horizon_days=settings.horizon_days,
-            seed=settings.seed,
-            threads=settings.compute.threads,
-        )
-        ladders.append(ladder)
-        spec = settings.model.model_copy(update={"learner": ladder.chosen})
-        return fitter(settings, spec)(train, calibrate, customers)
-
-    return fit
+def _ladders(run: Run, data: Assembled, splits: tuple[Split, ...], say: Say) -> tuple[Ladder, ...]:
+    """The rung of each fold, chosen as `train` does on the fold's rows before its test."""
+    settings, found = run.settings, []
+    for number, split in enumerate(splits):
+        fold = FoldRows(number, data.dataset, split)
+        with Progress(f"Ladder of fold {number + 1}") as progress:
+            ladder = climb(
+                fold.before_test,
+                data.customers.known_before(split.folds[-1].first_as_of),
+                settings.model,
+                settings.scorecard.rules,
+                horizon_days=settings.horizon_days,
+                seed=settings.seed,
+                threads=settings.compute.threads,
+                progress=progress.update,
+            )
+        say(f"Fold {number + 1}: {ladder.verdict}")
+        found.append(ladder)
+    return tuple(found)
 
 
 def _champion(run: Run, data: Assembled, found: OutOfFold, say: Say) -> AgainstChampion:

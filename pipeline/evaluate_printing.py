@@ -44,6 +44,7 @@ def print_backtest(result: BacktestResult) -> None:
             interval(card["difference_low"], card["difference_high"]),
         )
     perfect = found.if_perfect["model"]
+    segment = "" if result.across is None else result.across.segment_verdict
     price = "" if result.prices is None else result.prices.verdict
     show(
         folds,
@@ -53,5 +54,5 @@ def print_backtest(result: BacktestResult) -> None:
         f"one, convert. {recent}\n"
         f"A perfectly calibrated model would show a calibration error of {shown(perfect.mean)} "
         f"here ({interval(perfect.low, perfect.high)}).\n"
-        f"{found.verdict}\n{champion.verdict}\n{price}\nReport: {near(result.report)}",
+        f"{found.verdict}\n{champion.verdict}\n{segment}\n{price}\nReport: {near(result.report)}",
     )

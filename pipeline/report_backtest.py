@@ -12,9 +12,12 @@ from models.champion import AgainstChampion
 from models.curves import ReliabilityRow
 from models.ladder import Ladder
 from models.splits import Split
+from pipeline.across_folds import AcrossFolds
 from pipeline.dataset import Assembled
 from pipeline.prices import Prices
 from pipeline.report_nulls import shortcuts_section
+from pipeline.report_segments import segments_section
+from pipeline.report_tiers import churn_section
 from pipeline.settings import Run
 from pipeline.tables import write_atomically
 from pipeline.wording import (
@@ -42,6 +45,7 @@ def write_backtest(
     result: Backtest,
     ladders: Sequence[Ladder],
     champion: AgainstChampion,
+    across: AcrossFolds,
     prices: Prices,
 ) -> Path:
     """Write ``report.md`` beside ``folds.png`` and ``metrics.png``; returns its path."""
@@ -52,6 +56,8 @@ def write_backtest(
         _others(result),
         _per_fold(result, ladders),
         _champion(champion),
+        segments_section(across.segments, across.segment_verdict, run.settings.evaluation.segments),
+        churn_section((across.churn, None)),
         shortcuts_section(prices.table, prices.verdict),
         _calibration(result, run.settings.horizon_days),
     ]
@@ -118,8 +124,8 @@ def _pooled(result: Backtest) -> str:
         + markdown_table(["metric", *OWN_COLUMNS, "difference", "meaning"], rows)
         + f"\n{INTERVAL_MEANING} The fitted models are taken as they are: what another training of "
         "the same folds would have given is not in the ranges.\n\n"
-        "Raw scores of different trainings do not compare, so here the model ranks rows by their "
-        "probability; points mean the same in every fold.\n"
+        "Scores of different trainings do not compare, so here every row counts by its rank within "
+        "its fold; numbers of calibration take probabilities as they are.\n"
     )
 
 

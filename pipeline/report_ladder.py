@@ -32,8 +32,8 @@ def ladder_section(ladder: Ladder) -> str:
 TUNING_MEANING = (
     "Settings of the trees are searched on folds inside the training rows, each judged on later "
     "rows than it was fitted on. The best is used only if, on the calibrate rows that no trial "
-    "saw, its log loss is lower by more than one standard error (accounts and seeds). The test "
-    "rows play no part."
+    "saw, its log loss is lower than that of the ladder's choice by more than one standard error "
+    "(accounts and seeds). The test rows play no part."
 )
 
 

@@ -178,7 +178,7 @@ def log_tuning(tuning: Tuning) -> None:
         values |= {"folds.best": tuning.best.value}
         if tuning.judged is not None:
             values |= {
-                "later.default": tuning.judged.default_loss,
+                "later.standing": tuning.judged.standing_loss,
                 "later.gain": tuning.judged.gain,
                 "later.gain_error": tuning.judged.error,
             }

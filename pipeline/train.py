@@ -108,7 +108,7 @@ class Training:
 def train(
     run: Run, say: Say, *, as_champion: bool = False, tune_for: str | None = None
 ) -> Training:
-    """Import, assemble, split, audit, tune, choose, fit, judge, register.
+    """Import, assemble, split, audit, choose, tune, fit, judge, register.
 
     Parameters
     ----------
@@ -133,11 +133,10 @@ def train(
     if settings.audit.enabled:
         audited = audit(run, data, before_test, say)
         refuse_leaks(audited, settings.audit)
-    spec, tuning = _tune(run, data, folds, tune_for, say)
-    ladder = _climb(run, data, before_test, spec, say)
-    spec = spec.model_copy(update={"learner": ladder.chosen})
+    ladder = _climb(run, data, before_test, say)
+    spec, tuning = _tune(run, data, folds, ladder, tune_for, say)
     say(
-        f"Fitting the {ladder.chosen} on {len(folds['train']):,} rows, calibrating on "
+        f"Fitting the {spec.learner} on {len(folds['train']):,} rows, calibrating on "
         f"{len(folds['calibrate']):,}, testing on {len(folds['test']):,} later ones"
     )
     model = PropensityModel.fit(
@@ -191,10 +190,16 @@ def import_events(run: Run, say: Say, data: DataSpec | None = None) -> "EventLog
 
 
 def _tune(
-    run: Run, data: Assembled, folds: dict[str, Dataset], asked: str | None, say: Say
+    run: Run,
+    data: Assembled,
+    folds: dict[str, Dataset],
+    ladder: Ladder,
+    asked: str | None,
+    say: Say,
 ) -> tuple[ModelSpec, Tuning | None]:
-    """The model's settings, with those of the trees that a search found, if it is asked for."""
-    settings, spec = run.settings, run.settings.model
+    """The ladder's rung, or trees with the settings that a search found, if it is asked for."""
+    settings = run.settings
+    spec = settings.model.model_copy(update={"learner": ladder.chosen})
     budget = asked or settings.tuning.budget
     if budget is None:
         return spec, None
@@ -212,17 +217,18 @@ def _tune(
         threads=settings.compute.threads,
         say=say,
         rules=settings.scorecard.rules,
+        standing=ladder.chosen,
     )
-    return spec.model_copy(update={"booster": tuning.spec}), tuning
+    return spec.model_copy(update={"learner": tuning.rung, "booster": tuning.spec}), tuning
 
 
-def _climb(run: Run, data: Assembled, before_test: Dataset, spec: ModelSpec, say: Say) -> Ladder:
+def _climb(run: Run, data: Assembled, before_test: Dataset, say: Say) -> Ladder:
     settings = run.settings
     with Progress("Ladder") as progress:
         ladder = climb(
             before_test,
             data.customers,
-            spec,
+            settings.model,
             settings.scorecard.rules,
             horizon_days=settings.horizon_days,
             seed=settings.seed,
@@ -246,7 +252,7 @@ def _record(
     evaluation, worth = judged.evaluation, judged.ablation
     tags = {
         "entity": run.settings.entity,
-        "rung": findings.ladder.chosen,
+        "rung": model.scorer.learner.rung,
         "log_fingerprint": data.log.fingerprint,
         "feature_fingerprint": fingerprint(data.features),
         "verdict": evaluation.verdict,

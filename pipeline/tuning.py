@@ -49,8 +49,14 @@ def tune(
     threads: int,
     say: Say,
     rules: tuple[Rule, ...] = (),
+    standing: str = "booster",
 ) -> Tuning:
     """Search within the train rows and judge the winner on the calibrate rows.
+
+    Parameters
+    ----------
+    standing
+        The rung that the ladder chose, which the winner must beat.
 
     The journal is ``store/tuning/<key>.log``, its key made of data, settings and seed. The same
     training started again goes on where the last one ended, however it ended; time budgets count
@@ -92,7 +98,7 @@ def tune(
             on_trial=Teller(say, progress, watch, before),
         )
     say("Tuning: judging the best trial on later rows")
-    tuning = judge_tuning(trials, prepared, train, calibrate)
+    tuning = judge_tuning(trials, prepared, train, calibrate, standing)
     say(f"Tuning: {tuning.verdict}")
     return tuning
 

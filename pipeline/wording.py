@@ -83,11 +83,13 @@ def near(path: Path) -> str:
 
 
 def shown(value: float) -> str:
-    """About three digits that matter.
+    """About three digits that matter; whole numbers whole.
 
-    >>> shown(0.12345), shown(0.00123), shown(7.0), shown(12.109)
-    ('0.123', '0.0012', '7.00', '12.1')
+    >>> shown(0.12345), shown(0.00123), shown(7.0), shown(12.109), shown(7)
+    ('0.123', '0.0012', '7.00', '12.1', '7')
     """
+    if isinstance(value, int):
+        return f"{value:,}"
     size = abs(value)
     if size < 0.01:
         return f"{value:.2g}"

@@ -1,6 +1,7 @@
 """The backtest: honest rows, pooled on one scale, and able to say that nothing is shown."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from features.clock import DAY_US
@@ -11,7 +12,14 @@ from models.calibration import CalibrationSpec
 from models.champion import against_champion, unseen_by
 from models.dataset import Customers, Dataset
 from models.metrics import pr_auc, roc_auc
-from models.out_of_fold import Entrant, model_entrant, out_of_fold, scorecard_entrant
+from models.out_of_fold import (
+    Entrant,
+    FoldRows,
+    model_entrant,
+    out_of_fold,
+    ranks_within,
+    scorecard_entrant,
+)
 from models.propensity import PropensityModel
 from models.rolling import BacktestSpec, rolling_folds
 from models.rungs import ModelSpec
@@ -31,8 +39,8 @@ CARD = ScorecardSpec(
 FOLDS = BacktestSpec(folds=3, test_days=21, calibrate_days=28)
 
 
-def _fit(train: Dataset, calibrate: Dataset, customers: Customers) -> PropensityModel:
-    return PropensityModel.fit(train, calibrate, customers, SMALL, horizon_days=7, seed=3)
+def _fit(fold: FoldRows, customers: Customers) -> PropensityModel:
+    return PropensityModel.fit(fold.train, fold.calibrate, customers, SMALL, horizon_days=7, seed=3)
 
 
 def _entrants(world: object) -> dict[str, Entrant]:
@@ -55,7 +63,10 @@ def splits(long) -> tuple:
 
 @pytest.fixture(scope="module")
 def result(long, splits) -> Backtest:
-    noise = Entrant(lambda train, calibrate, test: _by(test, "noise_count_28d"), one_scale=True)
+
+    def noise(fold: FoldRows) -> Contender:
+        return _by(fold.test, "noise_count_28d")
+
     return backtest(
         splits,
         long.data,
@@ -125,28 +136,30 @@ def test_the_fold_tables_hold_the_plain_metrics_of_the_rows_of_the_fold(result) 
             )
 
 
-def test_pooled_the_model_ranks_by_probability_and_the_scorecard_by_points(result) -> None:
+def test_pooled_everyone_is_ranked_within_the_fold(result) -> None:
     found, label = result.out_of_fold, result.out_of_fold.rows.label
-    model, card = found.scores["model"], found.scores["scorecard"]
-    assert _value(result.table, "pr_auc", "model") == pytest.approx(
-        pr_auc(label, model.probability)
-    )
-    assert _value(result.table, "pr_auc", "scorecard") == pytest.approx(pr_auc(label, card.score))
+    for name, who in found.scores.items():
+        rank = pd.DataFrame({"fold": found.fold, "score": who.score}).groupby("fold")["score"]
+        share = (rank.rank() - 0.5) / rank.transform("size")
+        assert _value(result.table, "pr_auc", name) == pytest.approx(pr_auc(label, share))
     assert result.base_rate == label.mean()
 
 
 def test_boosters_on_other_scales_do_not_disturb_the_pooled_ranking(long, splits) -> None:
     """The raw score of each fold is moved far away from the others'; probabilities stay."""
 
-    def moved(train: Dataset, calibrate: Dataset, test: Dataset) -> Contender:
-        truth = _by(test, "reports_count_7d").score
-        far = 1e6 * (float(test.as_of.min() // DAY_US) % 7919)
-        return Contender(truth - far, 1 / (1 + np.exp(4 - truth / 10)))
+    def reports(fold: FoldRows) -> Contender:
+        return _by(fold.test, "reports_count_7d")
 
-    found = out_of_fold(splits, long.data, {"moved": Entrant(moved)})
-    label, reports = found.rows.label, found.rows.matrix.column("reports_count_7d")
-    assert roc_auc(label, found.pooled["moved"].score) == pytest.approx(roc_auc(label, reports))
-    assert roc_auc(label, found.scores["moved"].score) != pytest.approx(roc_auc(label, reports))
+    def moved(fold: FoldRows) -> Contender:
+        truth = reports(fold)
+        return Contender(np.exp(truth.score / 9) - 1e6 * fold.number, truth.probability)
+
+    found = out_of_fold(splits, long.data, {"reports": reports, "moved": moved})
+    assert (found.pooled["moved"].score == found.pooled["reports"].score).all()
+    label = found.rows.label
+    kept, lost = (roc_auc(label, each["moved"].score) for each in (found.pooled, found.scores))
+    assert kept > lost + 0.05
 
 
 def test_a_model_that_knows_the_world_beats_noise_and_is_calibrated(result) -> None:
@@ -196,7 +209,10 @@ def test_a_seed_repeats_the_backtest_to_the_last_digit(long, splits, result) -> 
 
 def test_progress_counts_up_to_all_steps(long, splits) -> None:
     seen = []
-    constant = Entrant(lambda train, calibrate, test: _by(test, "reports_count_7d"))
+
+    def constant(fold: FoldRows) -> Contender:
+        return _by(fold.test, "reports_count_7d")
+
     backtest(
         splits,
         long.data,
@@ -245,7 +261,7 @@ def test_the_champion_is_judged_only_on_outcomes_that_it_had_never_seen(champion
     judged = against_champion(champion, found, unseen, matrix, capacity=20, n_bootstrap=40, seed=0)
     assert judged.rows == unseen.sum()
     assert judged.positives == found.rows.label[unseen].sum()
-    model = found.scores["model"].probability[unseen]
+    model = ranks_within(found.fold[unseen], found.scores["model"].score[unseen])
     assert _value(judged.table, "pr_auc", "model") == pytest.approx(
         pr_auc(found.rows.label[unseen], model)
     )

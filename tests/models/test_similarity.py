@@ -449,5 +449,5 @@ def test_the_ablation_changes_nothing_but_similarity(world: object, fitted: obje
     # Equal models: no gain, to the last digit.
     gaps = table[table["contender"].isin([WITHOUT, SHUFFLED])]
     assert (gaps[["difference", "difference_low", "difference_high"]] == 0).all(axis=None)
-    assert similarity_verdict(table, 30).startswith("No gain")
-    assert similarity_verdict(table, 29).startswith("Too few")
+    assert "plays no part" in similarity_verdict(table, 30)
+    assert "plays no part" in similarity_verdict(table, 29)

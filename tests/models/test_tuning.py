@@ -281,12 +281,30 @@ def test_judged_is_the_mean_gain_of_three_seeds_and_their_luck_is_in_the_error(
         for spec in (SHORT, tuning.found)
     )
     assert tuning.judged is not None
-    assert tuning.judged.default_loss == pytest.approx(before.mean())
+    assert tuning.judged.standing_loss == pytest.approx(before.mean())
     assert tuning.judged.gain == pytest.approx(before.mean() - after.mean())
     luck = np.std((before - after).mean(axis=1), ddof=1) / np.sqrt(3)
     _, accounts = paired_gain(before.mean(axis=0), after.mean(axis=0), part.held_cluster)
     assert tuning.judged.error == pytest.approx(np.hypot(luck, accounts))
     assert luck > 0
+
+
+def test_the_winner_must_beat_the_rung_that_the_ladder_chose(prepared, parts, fitted):
+    trials = _search(parts, 1)
+    other = Trial(1, trials[0].params | {"num_leaves": 4}, (0.0,), 0.0, 0.0)
+    tuning = judge_tuning(
+        [*trials, other], prepared, fitted.train, fitted.calibrate, standing="logistic"
+    )
+    spec = ModelSpec(learner="logistic", booster=SHORT).without_views()
+    model = PropensityModel.fit(
+        fitted.train, fitted.calibrate, prepared.customers, spec, horizon_days=7, seed=5
+    )
+    rows = fitted.calibrate
+    raw = model.predict(rows.matrix, rows.account, rows.domain)["raw_score"].to_numpy()
+    assert tuning.judged is not None
+    assert tuning.judged.standing_loss == pytest.approx(shifted_log_loss(raw, rows.label).mean())
+    assert tuning.rung == ("booster" if tuning.kept else "logistic")
+    assert "of the logistic" in tuning.verdict
 
 
 def test_when_the_default_is_the_best_there_is_nothing_to_judge(prepared, parts, fitted):

@@ -9,7 +9,6 @@ import pytest
 
 from features.clock import DAY_US
 from models.bootstrap import METRICS, Contender
-from models.out_of_fold import Entrant
 from models.splits import FOLDS
 from pipeline import tracking
 from pipeline.evaluate import evaluate
@@ -36,12 +35,11 @@ def backtested(shop, tmp_path_factory):
     path.write_text(text.replace(*SMALLER))
     run = load(path)
     said = []
-    null = Entrant(lambda train, calibrate, test: _newest_first(test), one_scale=True)
-    return run, evaluate(run, said.append, entrants={"newest first": null}), said
+    return run, evaluate(run, said.append, entrants={"latest first": _latest_first}), said
 
 
-def _newest_first(test) -> Contender:
-    return Contender(test.as_of.astype(float), np.full(len(test), 0.1))
+def _latest_first(fold) -> Contender:
+    return Contender(fold.test.as_of.astype(float), np.full(len(fold.test), 0.1))
 
 
 def _page(result) -> str:
@@ -119,7 +117,7 @@ def test_verdicts_stand_at_the_top_and_the_folds_in_a_table(backtested) -> None:
 
 def test_who_else_was_judged_is_on_the_page(backtested) -> None:
     text = _page(backtested[1])
-    assert text.count("| newest first |") == 1
+    assert text.count("| latest first |") == 1
 
 
 def test_the_champion_is_judged_on_what_it_had_not_seen(backtested) -> None:
@@ -148,8 +146,7 @@ def test_without_a_champion_that_is_said(sibling, shop) -> None:
 
 def test_two_backtests_with_one_seed_write_equal_bytes(backtested, sibling, shop) -> None:
     run = sibling(shop, SMALLER)
-    null = Entrant(lambda train, calibrate, test: _newest_first(test), one_scale=True)
-    again = evaluate(run, lambda _: None, entrants={"newest first": null})
+    again = evaluate(run, lambda _: None, entrants={"latest first": _latest_first})
     _, result, _ = backtested
     assert again.report.parent.name == result.report.parent.name
     for name in ("report.md", "folds.png", "metrics.png"):
@@ -160,12 +157,17 @@ def test_two_backtests_with_one_seed_write_equal_bytes(backtested, sibling, shop
 def test_programs_get_every_number(backtested) -> None:
     _, result, _ = backtested
     told = json.loads(json.dumps(result.as_dict()))
-    assert len(told["metrics"]) == len(METRICS) * 5
-    assert [len(fold) for fold in told["metrics_by_fold"]] == [len(METRICS) * 5] * 2
+    assert len(told["metrics"]) == len(METRICS) * 6
+    assert [len(fold) for fold in told["metrics_by_fold"]] == [len(METRICS) * 6] * 2
     nulls = {"newest first", "most active first", "permuted labels"}
-    assert set(told["calibration_error_if_perfect"]) == {"model", "scorecard"} | nulls
+    assert (
+        set(told["calibration_error_if_perfect"]) == {"model", "scorecard", "latest first"} | nulls
+    )
     assert {row["shortcut"] for row in told["shortcuts"]} >= {"random rows", "random entities"}
     assert [fold[0]["fold"] for fold in told["folds"]] == ["train", "train"]
+    assert told["segments"][0]["rows"] == len(result.backtest.out_of_fold.rows)
+    assert told["worst_segment"] in _page(result)
+    assert told["tier_churn"]["pairs"] > 0
     assert len(told["ladders"]) == 2
     for number, ladder in enumerate(told["ladders"], 1):
         assert f"{number} {ladder['chosen']}" in _page(result)

@@ -29,14 +29,14 @@ if not __package__:
 from benchmarks.calibration_tables import markdown
 from features.clock import DAY_US
 from models.base_rate import Shift, shift_from_labels, shift_to_rate
-from models.bootstrap import interval
 from models.dataset import Dataset
-from models.hysteresis import HysteresisSpec, replay, tier_churn
+from models.judging.bootstrap import interval
 from models.metrics import calibration_error
 from models.presence import days_since_event
 from models.propensity import PropensityModel
 from models.scoring.probability import move_odds, tier_of
 from models.splits import FoldSpec, temporal_split
+from models.tiering.hysteresis import HysteresisSpec, replay, tier_churn
 from pipeline.dataset import Assembled, assemble
 from pipeline.demo import make_demo
 from pipeline.settings import Run, load

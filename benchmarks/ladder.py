@@ -22,8 +22,8 @@ if not __package__:
 
 from benchmarks.measure import ROOT
 from features.errors import NotEnoughHistory
+from models.choosing.ladder import RUNGS, climb
 from models.dataset import Customers, Dataset
-from models.ladder import RUNGS, climb
 from models.metrics import log_loss, pr_auc
 from models.propensity import PropensityModel
 from models.splits import temporal_split

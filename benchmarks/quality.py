@@ -3,8 +3,8 @@
     python -m benchmarks.quality                                 # half an hour on two quiet cores
     python -m benchmarks.quality --only demo --seeds 1 2 --accounts 3000
 
-Each world is walked through by `models.rolling.rolling_folds`: two folds, each tested on eight
-weeks that nothing before has seen, which are the sixteen weeks that `evaluate` tests in four.
+Each world is walked through by `models.judging.rolling.rolling_folds`: two folds, each tested on
+eight weeks that nothing before has seen, which are the sixteen weeks that `evaluate` tests in four.
 Every contender of a fold reads the same rows, columns and customers. Of a demo company a seed is
 another company; of recorded data it is another seed of everything that is fitted.
 """
@@ -27,10 +27,10 @@ if not __package__:
 from benchmarks.measure import ROOT
 from benchmarks.quality_contest import Contest
 from benchmarks.quality_report import Record, write
-from models.bootstrap import Contender
-from models.out_of_fold import ranks_within
-from models.parts import Part, draw_parts
-from models.rolling import rolling_folds
+from models.judging.bootstrap import Contender
+from models.judging.out_of_fold import ranks_within
+from models.judging.parts import Part, draw_parts
+from models.judging.rolling import rolling_folds
 from pipeline.dataset import assemble
 from pipeline.demo import make_demo
 from pipeline.settings import Run, load

@@ -7,19 +7,19 @@ import numpy as np
 
 from features.errors import NotEnoughHistory
 from models.base_rate import down_sampling_offset
-from models.bootstrap import Contender
 from models.calibration import fit_calibration
+from models.choosing.ladder import climb
+from models.choosing.search import search
+from models.choosing.tuning import Tuning, judge_tuning, tuning_parts
+from models.choosing.walk_forward import Preparation
 from models.dataset import Customers, Dataset
-from models.inputs import Inputs
-from models.ladder import climb
+from models.judging.bootstrap import Contender
+from models.learners.inputs import Inputs
+from models.learners.rungs import ModelSpec, columns_for, fit_learner, learner_inputs
 from models.presence import age_days, recent_events
-from models.rungs import ModelSpec, columns_for, fit_learner, learner_inputs
 from models.scorecard import Scorecard
 from models.scoring import Learner, calibrate
-from models.search import search
 from models.splits import FOLDS, Split
-from models.tuning import Tuning, judge_tuning, tuning_parts
-from models.walk_forward import Preparation
 from pipeline.settings import Settings
 
 

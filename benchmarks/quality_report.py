@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.measure import machine
 from benchmarks.report import table
-from models.bootstrap import interval
-from models.evaluation import MIN_CONVERTING
-from models.parts import PART_METRICS
+from models.judging.bootstrap import interval
+from models.judging.evaluation import MIN_CONVERTING
+from models.judging.parts import PART_METRICS
 from pipeline.plots import COLOURS, GREY, save
 
 BASELINE = "scorecard"
@@ -37,7 +37,7 @@ class Record:
     Parameters
     ----------
     values
-        Shape (n_contenders, n_metrics), metrics as in `models.parts.PART_METRICS`.
+        Shape (n_contenders, n_metrics), metrics as in `models.judging.parts.PART_METRICS`.
     draws
         Shape (n_bootstrap, n_contenders, n_metrics).
     rows, positives, converting

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from features.errors import NotEnoughHistory, SettingsError
-from models.curves import effective_rows, wilson
+from models.judging.curves import effective_rows, wilson
 from models.scoring.probability import move_odds
 
 How = Literal["known", "labels"]

@@ -13,10 +13,10 @@ import numpy as np
 
 from features.definitions import fingerprint, from_json, to_json
 from features.errors import SchemaMismatch, few
-from models.fit_usage import view_files
-from models.heads import Heads, heads_files
+from models.heads.heads import Heads, heads_files
 from models.propensity import PropensityModel, Training
 from models.scoring import FORMAT_VERSION, Scorer
+from models.tiering.fit_usage import view_files
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def save_bundle(
     info
         JSON-ready facts the caller wants kept, such as the run id or the time of training.
     heads
-        Optional heads; read them with `models.heads.read_heads`.
+        Optional heads; read them with `models.heads.heads.read_heads`.
 
     Raises
     ------

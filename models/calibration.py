@@ -10,7 +10,7 @@ from pydantic import Field
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.spec import Spec
-from models.cluster_folds import cluster_folds
+from models.learners.cluster_folds import cluster_folds
 from models.metrics import row_log_loss
 from models.scoring import calibrate, sigmoid
 

@@ -191,7 +191,7 @@ def calibration_error(
     """Expected calibration error over equal-count bins (Naeini, Cooper & Hauskrecht 2015).
 
     It is biased upwards: also true probabilities miss the share of a bin's few rows. Judge it
-    beside `models.curves.calibration_error_if_perfect`.
+    beside `models.judging.curves.calibration_error_if_perfect`.
 
     >>> calibration_error(np.array([False, True]), np.array([0.25, 0.25]))
     0.25

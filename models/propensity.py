@@ -10,14 +10,14 @@ from features.definitions import Feature
 from features.errors import NotEnoughHistory, SchemaMismatch
 from models import scoring
 from models.calibration import fit_calibration
-from models.encoding import values_of
-from models.fit_usage import fit_fit_usage
-from models.inputs import Inputs
+from models.learners.encoding import values_of
+from models.learners.inputs import Inputs
+from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
 from models.reasons import Reason, reasons
-from models.rungs import ModelSpec, fit_learner, learner_inputs
 from models.scorecard_rules import Rule
 from models.scoring import ColumnError, Learner, Scorer
-from models.tiers import fit_tiers
+from models.tiering.fit_usage import fit_fit_usage
+from models.tiering.tiers import fit_tiers
 
 if TYPE_CHECKING:
     import pandas as pd

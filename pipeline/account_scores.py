@@ -9,9 +9,9 @@ from features.events import EventLog
 from features.kinship import accounts_as_of
 from features.labels import NEVER_US, Conversions, find_conversions
 from features.matrix import Snapshots
-from models.aggregation import AccountScores, AccountSpec, Outcomes, fit_account_scores
 from models.dataset import Dataset
-from models.head_results import judge_accounts
+from models.heads.aggregation import AccountScores, AccountSpec, Outcomes, fit_account_scores
+from models.heads.head_results import judge_accounts
 from pipeline.dataset import display_names
 from pipeline.registry import Version
 from pipeline.settings import Run, Settings
@@ -62,7 +62,7 @@ def judged_accounts(
     *,
     capacity: int,
 ) -> "pd.DataFrame":
-    """`models.head_results.judge_accounts` of the test rows."""
+    """`models.heads.head_results.judge_accounts` of the test rows."""
     return judge_accounts(
         accounts,
         probability,

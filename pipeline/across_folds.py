@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.backtest import Backtest
 from models.dataset import Dataset
-from models.hysteresis import Churn, tier_churn
-from models.segment_metrics import measure_segments
-from models.segment_verdict import worst_segment
-from models.segments import segmentations
+from models.judging.backtest import Backtest
+from models.judging.segment_metrics import measure_segments
+from models.judging.segment_verdict import worst_segment
+from models.judging.segments import segmentations
 from models.splits import Split
+from models.tiering.hysteresis import Churn, tier_churn
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AcrossFolds:
-    """Segments as `models.segment_metrics.measure_segments` gives them, and tier changes.
+    """Segments as `models.judging.segment_metrics.measure_segments` gives them, and tier changes.
 
     Parameters
     ----------

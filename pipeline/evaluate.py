@@ -9,19 +9,19 @@ from typing import Any
 from features.clock import to_text
 from features.definitions import fingerprint
 from features.errors import NotEnoughHistory
-from models.backtest import Backtest, backtest
-from models.champion import AgainstChampion, against_champion, unseen_by
+from models.choosing.ladder import Ladder, climb
 from models.dataset import Customers
-from models.ladder import Ladder, climb
-from models.out_of_fold import (
+from models.judging.backtest import Backtest, backtest
+from models.judging.champion import AgainstChampion, against_champion, unseen_by
+from models.judging.out_of_fold import (
     Entrant,
     FoldRows,
     OutOfFold,
     model_entrant,
     scorecard_entrant,
 )
+from models.judging.rolling import rolling_folds
 from models.propensity import PropensityModel
-from models.rolling import rolling_folds
 from models.scorecard import Scorecard
 from models.splits import Split
 from pipeline import tracking

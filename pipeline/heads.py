@@ -7,12 +7,12 @@ import numpy as np
 
 from features.errors import SettingsError
 from features.matrix import FeatureMatrix
-from models.account_value import read_amounts
 from models.dataset import Dataset
-from models.encoding import values_of
-from models.head_fitting import fit_heads
-from models.head_results import DaysResult, ValueResult, judge_days, judge_value
-from models.heads import Heads, HeadsSpec
+from models.heads.account_value import read_amounts
+from models.heads.head_fitting import fit_heads
+from models.heads.head_results import DaysResult, ValueResult, judge_days, judge_value
+from models.heads.heads import Heads, HeadsSpec
+from models.learners.encoding import values_of
 from models.propensity import PropensityModel
 from pipeline.account_scores import fit_accounts, judged_accounts
 from pipeline.dataset import Assembled
@@ -60,8 +60,8 @@ def heads_of(
     Raises
     ------
     SettingsError, NotEnoughHistory
-        As `models.head_fitting.fit_heads` and `pipeline.account_scores.fit_accounts`, and when
-        scores of accounts are asked for where accounts are scored anyway.
+        As `models.heads.head_fitting.fit_heads` and `pipeline.account_scores.fit_accounts`, and
+        when scores of accounts are asked for where accounts are scored anyway.
     """
     settings, log, test = run.settings, data.log, folds["test"]
     if spec.accounts is not None and settings.entity == "account":

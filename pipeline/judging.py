@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.ablation import ablation
+from models.customers.similarity import SimilaritySpec
 from models.dataset import Customers, Dataset
-from models.evaluation import Evaluation, judge
-from models.fit_usage import Cell, conversion_matrix
-from models.hysteresis import Churn, replay, tier_churn
-from models.nulls import Fit, Null, beside_nulls, contender_of, nearest_null, nulls
+from models.judging.ablation import ablation
+from models.judging.evaluation import Evaluation, judge
+from models.judging.nulls import Fit, Null, beside_nulls, contender_of, nearest_null, nulls
+from models.judging.segment_metrics import measure_segments
+from models.judging.segment_verdict import worst_segment
+from models.judging.segments import segmentations
+from models.learners.rungs import ModelSpec
 from models.presence import days_since_event
 from models.propensity import PropensityModel
-from models.rungs import ModelSpec
 from models.scorecard import Scorecard
 from models.scorecard_rules import Rule
 from models.scoring import tier_basis
-from models.segment_metrics import measure_segments
-from models.segment_verdict import worst_segment
-from models.segments import segmentations
-from models.similarity import SimilaritySpec
+from models.tiering.fit_usage import Cell, conversion_matrix
+from models.tiering.hysteresis import Churn, replay, tier_churn
 from pipeline.dataset import Assembled, Say
 from pipeline.settings import Run, Settings
 
@@ -37,7 +37,7 @@ class Judged:
     ablation
         None where similarity is off.
     null_table
-        As `models.nulls.beside_nulls` returns it.
+        As `models.judging.nulls.beside_nulls` returns it.
     churn
         Tier changes from date to date: by the bare cut-offs, and as scoring date after date would
         have given them; the second is None where hysteresis is off.

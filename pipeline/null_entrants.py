@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.bootstrap import Contender
+from models.choosing.ladder import Ladder
 from models.dataset import Customers, Dataset
-from models.ladder import Ladder
-from models.nulls import contender_of, single_number, with_permuted_labels
-from models.out_of_fold import Entrant, FoldRows
+from models.judging.bootstrap import Contender
+from models.judging.nulls import contender_of, single_number, with_permuted_labels
+from models.judging.out_of_fold import Entrant, FoldRows
 from models.presence import age_days, recent_events
 from pipeline.judging import fitter
 from pipeline.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from models.curves import ReliabilityRow
+from models.judging.curves import ReliabilityRow
 
 COLOURS = {"model": "#1f6f8b", "scorecard": "#d17a22"}
 GREY = "#8a8a8a"

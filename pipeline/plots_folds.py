@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.clock import DAY_US
-from models.backtest import Backtest
 from models.dataset import Dataset
+from models.judging.backtest import Backtest
 from models.splits import Split
 from pipeline.plots import COLOURS, GREY, figure, save
 from pipeline.wording import METRIC_NAMES

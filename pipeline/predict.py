@@ -16,7 +16,7 @@ from features.matrix import FeatureMatrix, Snapshots
 from features.plan import properties_of
 from features.snapshots import eligible
 from models.bundle import load_bundle, read_about
-from models.heads import Heads, read_heads
+from models.heads.heads import Heads, read_heads
 from models.propensity import PropensityModel
 from pipeline import registry
 from pipeline.account_scores import account_table, write_account_scores

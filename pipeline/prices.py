@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.ladder import Ladder
-from models.shortcuts import price_of_shortcuts, price_sentence
+from models.choosing.ladder import Ladder
+from models.judging.shortcuts import price_of_shortcuts, price_sentence
 from models.splits import Split
 from pipeline.dataset import Assembled, Say
 from pipeline.judging import fitter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prices:
-    """`models.shortcuts.price_of_shortcuts`, and the largest of them in a sentence."""
+    """`models.judging.shortcuts.price_of_shortcuts`, and the largest of them in a sentence."""
 
     table: "pd.DataFrame"
     verdict: str

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from features.clock import to_text
-from models.ablation import similarity_verdict
+from models.judging.ablation import similarity_verdict
 from models.scoring import TIERS
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.console import show, table

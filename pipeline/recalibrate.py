@@ -27,7 +27,7 @@ from models.bundle import read_about, save_bundle
 from models.dataset import Dataset
 from models.propensity import PropensityModel
 from models.scoring import calibrate
-from models.tiers import refit_tiers
+from models.tiering.tiers import refit_tiers
 from pipeline import registry, tracking
 from pipeline.dataset import compute, kinship
 from pipeline.predict import Champion, events_for, load_champion

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.clock import to_text
-from models.ablation import similarity_verdict
-from models.curves import ReliabilityRow
+from models.customers.weighting import weights_told
 from models.dataset import Dataset
-from models.evaluation import Evaluation
+from models.judging.ablation import similarity_verdict
+from models.judging.curves import ReliabilityRow
+from models.judging.evaluation import Evaluation
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.splits import Split
-from models.weighting import weights_told
 from pipeline.dataset import Assembled
 from pipeline.plots import plot_gain, plot_reliability
 from pipeline.report_audit import audit_section

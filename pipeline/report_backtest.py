@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.clock import to_text
-from models.backtest import Backtest
-from models.champion import AgainstChampion
-from models.curves import ReliabilityRow
-from models.ladder import Ladder
+from models.choosing.ladder import Ladder
+from models.judging.backtest import Backtest
+from models.judging.champion import AgainstChampion
+from models.judging.curves import ReliabilityRow
 from models.splits import Split
 from pipeline.across_folds import AcrossFolds
 from pipeline.dataset import Assembled

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from models.aggregation import AccountScores
-from models.converters import LEAST_TO_JUDGE, LEAST_TO_LEARN, Evidence
-from models.head_results import ACCOUNT, LIKELIEST, DaysResult, ValueResult
-from models.heads import DaysHead, Heads, ValueHead
+from models.heads.aggregation import AccountScores
+from models.heads.converters import LEAST_TO_JUDGE, LEAST_TO_LEARN, Evidence
+from models.heads.head_results import ACCOUNT, LIKELIEST, DaysResult, ValueResult
+from models.heads.heads import DaysHead, Heads, ValueHead
 from pipeline.wording import METRIC_NAMES, interval, percent, shown
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def heads_section(
     Parameters
     ----------
     accounts
-        `models.head_results.judge_accounts`.
+        `models.heads.head_results.judge_accounts`.
     """
     parts = []
     if heads.days is not None:

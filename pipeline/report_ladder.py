@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models.ladder import Ladder
+from models.choosing.ladder import Ladder
+from models.choosing.tuning import Tuning
 from models.propensity import PropensityModel
-from models.tuning import Tuning
 from pipeline.wording import shown
 
 LADDER_MEANING = (

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from models.nulls import MODEL, Null
-from models.shortcuts import SHORTCUTS
+from models.judging.nulls import MODEL, Null
+from models.judging.shortcuts import SHORTCUTS
 from pipeline.wording import INTERVAL_MEANING, METRIC_MEANINGS, METRIC_NAMES, interval, shown
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def nulls_section(table: "pd.DataFrame", nulls: tuple[Null, ...], verdict: str) 
     Parameters
     ----------
     table
-        Of `models.nulls.beside_nulls`.
+        Of `models.judging.nulls.beside_nulls`.
     verdict
-        Of `models.nulls.nearest_null`.
+        Of `models.judging.nulls.nearest_null`.
     """
     names = ["score", *(METRIC_NAMES[metric] for metric in _HEADLINES), "model minus null, PR-AUC"]
     lines = ["## What the headline is worth\n", verdict + "\n", *_header(names)]
@@ -55,9 +55,9 @@ def shortcuts_section(table: "pd.DataFrame", verdict: str) -> str:
     Parameters
     ----------
     table
-        Of `models.shortcuts.price_of_shortcuts`.
+        Of `models.judging.shortcuts.price_of_shortcuts`.
     verdict
-        Of `models.shortcuts.price_sentence`.
+        Of `models.judging.shortcuts.price_sentence`.
     """
     names = ["shortcut", "metric", "honest", "claimed", "price"]
     lines = ["## The price of each shortcut\n", verdict + "\n", *_header(names)]

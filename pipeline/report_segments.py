@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from models.segments import SegmentSpec
+from models.judging.segments import SegmentSpec
 from pipeline.wording import METRIC_MEANINGS, interval, percent, shown
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def segments_section(table: "pd.DataFrame", verdict: str, spec: SegmentSpec) -> 
     Parameters
     ----------
     table
-        Of `models.segment_metrics.measure_segments`.
+        Of `models.judging.segment_metrics.measure_segments`.
     verdict
-        Of `models.segment_metrics.worst_segment`.
+        Of `models.judging.segment_metrics.worst_segment`.
     """
     lines = ["## Segments\n", verdict + "\n"]
     lines += [f"| {' | '.join(_COLUMNS)} |", "|" + "---|" * len(_COLUMNS)]

@@ -1,7 +1,7 @@
 """The report's sections on how tiers move, and on who they are against what they do."""
 
-from models.fit_usage import Cell
-from models.hysteresis import Churn
+from models.tiering.fit_usage import Cell
+from models.tiering.hysteresis import Churn
 from pipeline.wording import percent
 
 CHURN_MEANING = (

@@ -12,14 +12,14 @@ from features.errors import SettingsError
 from features.labels import ConversionSpec
 from features.snapshots import CohortSpec
 from features.spec import Spec
-from models.heads import HeadsSpec
+from models.choosing.tuning import TuningSpec
+from models.heads.heads import HeadsSpec
+from models.judging.rolling import BacktestSpec
+from models.judging.segments import SegmentSpec
 from models.leakage.spec import AuditSpec
-from models.rolling import BacktestSpec
-from models.rungs import ModelSpec
+from models.learners.rungs import ModelSpec
 from models.scorecard import ScorecardSpec
-from models.segments import SegmentSpec
 from models.splits import FoldSpec
-from models.tuning import TuningSpec
 from pipeline.mistakes import line_of, mistakes
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec

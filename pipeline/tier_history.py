@@ -12,8 +12,8 @@ from features.definitions import Feature
 from features.errors import SettingsError
 from features.events import EventLog
 from features.matrix import FeatureMatrix
-from models.hysteresis import HysteresisSpec, happened_since, settle
 from models.scoring.probability import tier_basis
+from models.tiering.hysteresis import HysteresisSpec, happened_since, settle
 from pipeline.dataset import compute
 from pipeline.settings import Run
 

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.backtest import Backtest
-from models.champion import AgainstChampion
+from models.choosing.search import SPACE
+from models.choosing.tuning import Tuning
 from models.dataset import Dataset
-from models.evaluation import Evaluation
-from models.search import SPACE
+from models.judging.backtest import Backtest
+from models.judging.champion import AgainstChampion
+from models.judging.evaluation import Evaluation
 from models.splits import Split
-from models.tuning import Tuning
 from pipeline.settings import Run
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from features.budget import events_per_shard
 from features.clock import to_text
 from features.definitions import fingerprint
-from models.ablation import similarity_verdict
 from models.bundle import save_bundle
+from models.choosing.ladder import Ladder, climb
+from models.choosing.tuning import Tuning, read_budget
 from models.dataset import Dataset
-from models.evaluation import Evaluation
-from models.ladder import Ladder, climb
+from models.judging.ablation import similarity_verdict
+from models.judging.evaluation import Evaluation
 from models.leakage.finding import Audit
+from models.learners.rungs import ModelSpec
 from models.propensity import PropensityModel
-from models.rungs import ModelSpec
 from models.scorecard import Scorecard
 from models.splits import Split, temporal_split
-from models.tuning import Tuning, read_budget
 from pipeline import registry, tracking
 from pipeline.audit import audit, refuse_leaks
 from pipeline.dataset import Assembled, Say, assemble

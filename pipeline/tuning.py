@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.errors import EventLogError
-from models.columns import ColumnSpec
-from models.dataset import Customers, Dataset
-from models.rungs import ModelSpec
-from models.scorecard_rules import Rule
-from models.search import Trial, search
-from models.tuning import (
+from models.choosing.search import Trial, search
+from models.choosing.tuning import (
     Budget,
     Tuning,
     TuningSpec,
@@ -22,7 +18,11 @@ from models.tuning import (
     study_key,
     tuning_parts,
 )
-from models.walk_forward import Preparation
+from models.choosing.walk_forward import Preparation
+from models.dataset import Customers, Dataset
+from models.learners.columns import ColumnSpec
+from models.learners.rungs import ModelSpec
+from models.scorecard_rules import Rule
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:

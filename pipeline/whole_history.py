@@ -10,7 +10,8 @@ from pipeline.settings import Settings
 def whole_history(data: Assembled, settings: Settings) -> FeatureMatrix:
     """One row for each entity of the rows and the customers, with as_of at the end of the data.
 
-    For `models.shortcuts` alone, which spreads it over the rows: nothing else may learn from it.
+    For `models.judging.shortcuts` alone, which spreads it over the rows: nothing else may learn
+    from it.
     """
     rows, customers = data.dataset.matrix.snapshots, data.customers.matrix.snapshots
     entity = np.union1d(rows.entity, customers.entity)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import quality
 from benchmarks.quality_report import METRICS, NULLS, PIECES, Company, Record, sentences, write
-from models.parts import PART_METRICS
+from models.judging.parts import PART_METRICS
 
 CONTENDERS = tuple(
     dict.fromkeys(["scorecard", *NULLS, *(who for _, *pair in PIECES for who in pair)])

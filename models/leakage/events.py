@@ -6,7 +6,7 @@ import numpy as np
 
 from features.clock import SECOND_US
 from features.labels import NEVER_US
-from models.curves import wilson
+from models.judging.curves import wilson
 from models.leakage.attribute_values import changes_of
 from models.leakage.case import Case
 from models.leakage.finding import Check, Finding, Planted, Severity

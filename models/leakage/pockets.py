@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.curves import wilson
+from models.judging.curves import wilson
 from models.leakage.columns import Ranked
 
 

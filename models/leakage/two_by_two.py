@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.curves import wilson
+from models.judging.curves import wilson
 
 _Z = 1.959963984540054
 _MOST_CUTS = 32

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.labels import NEVER_US
-from models.aggregation import AccountSpec, Outcomes, aggregate, fit_account_scores
 from models.calibration import CalibrationSpec
+from models.heads.aggregation import AccountSpec, Outcomes, aggregate, fit_account_scores
 from models.metrics import row_log_loss
 
 HORIZON = 7

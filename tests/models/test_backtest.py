@@ -6,13 +6,12 @@ import pytest
 
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory
-from models.backtest import Backtest, backtest
-from models.bootstrap import METRICS, Contender
 from models.calibration import CalibrationSpec
-from models.champion import against_champion, unseen_by
 from models.dataset import Customers, Dataset
-from models.metrics import pr_auc, roc_auc
-from models.out_of_fold import (
+from models.judging.backtest import Backtest, backtest
+from models.judging.bootstrap import METRICS, Contender
+from models.judging.champion import against_champion, unseen_by
+from models.judging.out_of_fold import (
     Entrant,
     FoldRows,
     model_entrant,
@@ -20,9 +19,10 @@ from models.out_of_fold import (
     ranks_within,
     scorecard_entrant,
 )
+from models.judging.rolling import BacktestSpec, rolling_folds
+from models.learners.rungs import ModelSpec
+from models.metrics import pr_auc, roc_auc
 from models.propensity import PropensityModel
-from models.rolling import BacktestSpec, rolling_folds
-from models.rungs import ModelSpec
 from models.scorecard import Rule, ScorecardSpec
 
 BOOSTER = {"max_rounds": 40, "num_leaves": 7, "seeds": 1}

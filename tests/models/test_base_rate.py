@@ -15,8 +15,8 @@ from models.base_rate import (
     with_shift,
     without_shift,
 )
-from models.booster import BoosterSpec
 from models.calibration import CalibrationSpec, fit_calibration
+from models.learners.booster import BoosterSpec
 from models.scoring import calibrate
 from models.scoring.probability import move_odds, sigmoid
 
@@ -141,7 +141,7 @@ def test_odds_learnt_without_most_negatives_are_put_right_by_the_offset() -> Non
 
 
 def test_trees_grown_on_a_share_of_the_negatives_predict_the_full_rate() -> None:
-    from models.booster import fit_booster
+    from models.learners.booster import fit_booster
     from models.scoring import Learner
 
     rng = np.random.default_rng(2)

@@ -6,7 +6,7 @@ import pytest
 
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory, SettingsError
-from models.booster import BoosterSpec, fit_booster
+from models.learners.booster import BoosterSpec, fit_booster
 
 NAMES = ("signal", "plan", "constant")
 

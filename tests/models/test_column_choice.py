@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from features.errors import NotEnoughHistory
-from models.booster import BoosterSpec, fit_booster
-from models.columns import ColumnSpec, StabilitySpec, choose_columns, false_choices
-from models.inputs import Inputs, fit_inputs
-from models.similarity import SimilaritySpec
+from models.customers.similarity import SimilaritySpec
+from models.learners.booster import BoosterSpec, fit_booster
+from models.learners.columns import ColumnSpec, StabilitySpec, choose_columns, false_choices
+from models.learners.inputs import Inputs, fit_inputs
 
 QUICK = StabilitySpec(pairs=5, chosen_per_half=4)
 

@@ -8,7 +8,7 @@ from features.definitions import Feature
 from features.errors import SchemaMismatch
 from features.matrix import FeatureMatrix, Snapshots
 from models.dataset import Dataset
-from models.encoding import fit_columns, values_of
+from models.learners.encoding import fit_columns, values_of
 from models.scoring import encode
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.bootstrap import METRICS, Contender, evaluate
 from models.calibration import CalibrationSpec
 from models.dataset import Dataset
-from models.evaluation import judge, verdict
+from models.judging.bootstrap import METRICS, Contender, evaluate
+from models.judging.evaluation import judge, verdict
 from models.metrics import brier, calibration_error, log_loss, pr_auc, roc_auc
 from models.scorecard import Rule, Scorecard, ScorecardSpec
 

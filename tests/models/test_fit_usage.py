@@ -8,10 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.booster import BoosterSpec
 from models.calibration import CalibrationSpec
+from models.customers.similarity import SimilaritySpec
 from models.dataset import Dataset
-from models.fit_usage import (
+from models.learners.booster import BoosterSpec
+from models.learners.inputs import Inputs, fit_inputs
+from models.metrics import roc_auc
+from models.scoring import Learner
+from models.scoring.probability import high_low
+from models.splits import FoldSpec, temporal_split
+from models.tiering.fit_usage import (
     VIEWS,
     FitUsage,
     FitUsageSpec,
@@ -20,12 +26,6 @@ from models.fit_usage import (
     fit_fit_usage,
     view_files,
 )
-from models.inputs import Inputs, fit_inputs
-from models.metrics import roc_auc
-from models.scoring import Learner
-from models.scoring.probability import high_low
-from models.similarity import SimilaritySpec
-from models.splits import FoldSpec, temporal_split
 
 
 def _files(found: FitUsage) -> dict[str, str]:

@@ -10,14 +10,14 @@ import pytest
 from features.clock import DAY_US, to_us
 from features.errors import NotEnoughHistory, SettingsError
 from features.labels import NEVER_US, Conversions, ConversionSpec, find_conversions
-from models.account_value import Amounts, ValueScale, ValueSpec, read_amounts, value_target
 from models.dataset import Dataset
-from models.encoding import fit_columns, values_of
-from models.head_fitting import fit_heads
-from models.head_results import judge_days, judge_value
-from models.heads import Heads, HeadsSpec, heads_files, read_heads
+from models.heads.account_value import Amounts, ValueScale, ValueSpec, read_amounts, value_target
+from models.heads.head_fitting import fit_heads
+from models.heads.head_results import judge_days, judge_value
+from models.heads.heads import Heads, HeadsSpec, heads_files, read_heads
+from models.heads.timing import DayScale, days_target, residual_range
+from models.learners.encoding import fit_columns, values_of
 from models.splits import FoldSpec, temporal_split
-from models.timing import DayScale, days_target, residual_range
 from pipeline.importer.frame import import_frame
 
 HORIZON = 7

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.clock import DAY_US
-from models.hysteresis import HysteresisSpec, happened_since, replay, settle, tier_churn
 from models.scoring import TIERS, tier_of
+from models.tiering.hysteresis import HysteresisSpec, happened_since, replay, settle, tier_churn
 
 CUTS = {"warm": 0.1, "hot": 0.3, "critical": 0.6}
 TIERS_JSON = {"by": "probability", "cutoffs": CUTS}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from models.cluster_folds import cluster_folds
-from models.logistic import PENALTIES, fit_by_cross_validation, fit_logistic
+from models.learners.cluster_folds import cluster_folds
+from models.learners.logistic import PENALTIES, fit_by_cross_validation, fit_logistic
 
 RNG = np.random.default_rng(0)
 COLUMNS = RNG.normal(size=(400, 3))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from features.clock import DAY_US
-from models.curves import (
+from models.judging.curves import (
     calibration_error_if_perfect,
     effective_rows,
     gain_curve,

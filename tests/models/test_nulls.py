@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from features.clock import DAY_US
 from features.definitions import Condition, Feature
-from models.bootstrap import Contender
 from models.calibration import CalibrationSpec
 from models.dataset import Customers, Dataset
-from models.metrics import pr_auc, roc_auc
-from models.nulls import (
+from models.judging.bootstrap import Contender
+from models.judging.nulls import (
     Null,
     beside_nulls,
     contender_of,
@@ -25,9 +24,10 @@ from models.nulls import (
     nulls,
     with_permuted_labels,
 )
+from models.learners.rungs import ModelSpec
+from models.metrics import pr_auc, roc_auc
 from models.presence import age_days, recent_events
 from models.propensity import PropensityModel
-from models.rungs import ModelSpec
 
 SPEC = ModelSpec.model_validate(
     {

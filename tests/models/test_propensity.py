@@ -8,8 +8,8 @@ import pytest
 
 from features.errors import NotEnoughHistory, SchemaMismatch
 from features.matrix import FeatureMatrix
-from models.bootstrap import Contender, evaluate
 from models.dataset import Dataset
+from models.judging.bootstrap import Contender, evaluate
 from models.propensity import ModelSpec, PropensityModel
 
 

@@ -12,7 +12,7 @@ from features.clock import DAY_US
 from features.errors import NotEnoughHistory
 from features.matrix import FeatureMatrix, Snapshots
 from models.dataset import Dataset
-from models.rolling import BacktestSpec, rolling_folds
+from models.judging.rolling import BacktestSpec, rolling_folds
 from models.splits import FoldSpec, Split, temporal_split
 
 PARTS = ("train", "calibrate", "test")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.encoding import values_of
-from models.ladder import LEAST_CONVERTING, climb
+from models.choosing.ladder import LEAST_CONVERTING, climb
+from models.learners.encoding import values_of
 from models.metrics import pr_auc
 from models.propensity import ModelSpec, PropensityModel
 from models.scorecard import Scorecard, ScorecardSpec

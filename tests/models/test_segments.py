@@ -11,12 +11,12 @@ from features.clock import DAY_US
 from features.definitions import Feature
 from features.errors import SettingsError
 from features.matrix import FeatureMatrix, Snapshots
-from models.bootstrap import Contender
 from models.dataset import Dataset
+from models.judging.bootstrap import Contender
+from models.judging.segment_metrics import ALL_ROWS, measure_segments
+from models.judging.segment_verdict import findings, worst_segment
+from models.judging.segments import Segmentation, SegmentSpec, segmentations
 from models.metrics import pr_auc, roc_auc
-from models.segment_metrics import ALL_ROWS, measure_segments
-from models.segment_verdict import findings, worst_segment
-from models.segments import Segmentation, SegmentSpec, segmentations
 
 SPEC = SegmentSpec()
 

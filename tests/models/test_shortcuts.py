@@ -11,14 +11,11 @@ from hypothesis import strategies as st
 
 from features.errors import SchemaMismatch
 from features.matrix import FeatureMatrix, Snapshots
-from models.bootstrap import Contender
 from models.dataset import Customers, Dataset
-from models.metrics import roc_auc
-from models.nulls import contender_of
-from models.parts import PART_METRICS, Part, draw_parts
-from models.propensity import PropensityModel
-from models.rungs import ModelSpec
-from models.shortcuts import (
+from models.judging.bootstrap import Contender
+from models.judging.nulls import contender_of
+from models.judging.parts import PART_METRICS, Part, draw_parts
+from models.judging.shortcuts import (
     SHORTCUTS,
     price_of_shortcuts,
     price_sentence,
@@ -26,6 +23,9 @@ from models.shortcuts import (
     random_rows,
     spread,
 )
+from models.learners.rungs import ModelSpec
+from models.metrics import roc_auc
+from models.propensity import PropensityModel
 from models.splits import FoldSpec, Split, temporal_split
 
 PARTS = ("train", "calibrate", "test")

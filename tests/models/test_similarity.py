@@ -11,14 +11,20 @@ from hypothesis import strategies as st
 from features.clock import DAY_US
 from features.definitions import Feature
 from features.matrix import FeatureMatrix, Snapshots
-from models.ablation import SHUFFLED, WITHOUT, ablation, shuffled_customers, similarity_verdict
+from models.customers.similarity import SimilaritySpec, fit_space
+from models.customers.weighting import weights_told
 from models.dataset import Customers, Dataset
-from models.encoding import fit_columns, values_of
+from models.judging.ablation import (
+    SHUFFLED,
+    WITHOUT,
+    ablation,
+    shuffled_customers,
+    similarity_verdict,
+)
+from models.learners.encoding import fit_columns, values_of
 from models.propensity import PropensityModel
 from models.scoring import Reference, Scorer, encode, similarity, to_ranks
 from models.scoring.reference import mean_distance
-from models.similarity import SimilaritySpec, fit_space
-from models.weighting import weights_told
 
 WEEK_US = 7 * DAY_US
 SPEC = SimilaritySpec(k=3, share=1.0, min_customers=3, max_others=200, weights="uniform")

@@ -12,7 +12,7 @@ from features.clock import DAY_US
 from features.errors import NotEnoughHistory, SettingsError
 from models.scoring import TIERS, tier_of
 from models.scoring.probability import move_odds, tier_basis
-from models.tiers import TierSpec, fit_tiers, refit_tiers
+from models.tiering.tiers import TierSpec, fit_tiers, refit_tiers
 
 N, WEEKS = 400, 5
 

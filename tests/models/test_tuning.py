@@ -12,16 +12,8 @@ from scipy.optimize import minimize_scalar
 
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory, SettingsError
-from models.booster import BoosterSpec
-from models.columns import ColumnSpec
-from models.metrics import log_loss
-from models.propensity import PropensityModel
-from models.rungs import ModelSpec
-from models.scorecard_rules import DEFAULT_RULES
-from models.scoring import sigmoid
-from models.search import Trial, best_of, search, spec_of
-from models.similarity import SimilaritySpec
-from models.tuning import (
+from models.choosing.search import Trial, best_of, search, spec_of
+from models.choosing.tuning import (
     Judged,
     Tuning,
     TuningSpec,
@@ -30,13 +22,21 @@ from models.tuning import (
     study_key,
     tuning_parts,
 )
-from models.walk_forward import (
+from models.choosing.walk_forward import (
     Preparation,
     paired_gain,
     sample_accounts,
     shifted_log_loss,
     walk_forward,
 )
+from models.customers.similarity import SimilaritySpec
+from models.learners.booster import BoosterSpec
+from models.learners.columns import ColumnSpec
+from models.learners.rungs import ModelSpec
+from models.metrics import log_loss
+from models.propensity import PropensityModel
+from models.scorecard_rules import DEFAULT_RULES
+from models.scoring import sigmoid
 
 SHORT = BoosterSpec(max_rounds=25, patience_rounds=5)
 

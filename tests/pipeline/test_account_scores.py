@@ -12,12 +12,12 @@ from features.errors import SettingsError
 from features.kinship import accounts_as_of
 from features.labels import find_conversions
 from features.matrix import Snapshots
-from models.account_value import ValueScale
-from models.aggregation import AccountSpec
-from models.converters import Evidence, Forecast
 from models.dataset import Dataset
-from models.head_results import ValueResult
-from models.heads import Heads, HeadsSpec, ValueHead
+from models.heads.account_value import ValueScale
+from models.heads.aggregation import AccountSpec
+from models.heads.converters import Evidence, Forecast
+from models.heads.head_results import ValueResult
+from models.heads.heads import Heads, HeadsSpec, ValueHead
 from models.propensity import PropensityModel
 from models.scoring import Learner
 from models.splits import temporal_split

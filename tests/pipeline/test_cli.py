@@ -162,7 +162,8 @@ def test_verbose_lets_this_program_speak_and_no_other_library():
         "try:\n    main(['-v', 'train', '--settings', 'none.yaml'])\n"
         "except SystemExit:\n    pass\n"
         "import matplotlib.pyplot\n"
-        "for name in ('features.budget', 'models.booster', 'pipeline', 'git.cmd', 'matplotlib'):\n"
+        "for name in ('features.budget', 'models.learners.booster', 'pipeline', 'git.cmd', "
+        "'matplotlib'):\n"
         "    logging.getLogger(name).debug('a step')"
     )
     command = [sys.executable, "-c", program]
@@ -170,7 +171,7 @@ def test_verbose_lets_this_program_speak_and_no_other_library():
     error, *steps = done.stderr.splitlines()
     assert error.startswith("error: ")
     spoke = [line.split()[2] for line in steps]
-    assert spoke == ["features.budget", "models.booster", "pipeline"]
+    assert spoke == ["features.budget", "models.learners.booster", "pipeline"]
 
 
 def test_a_reader_who_leaves_early_ends_the_program_quietly(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from features.clock import DAY_US
-from models.bootstrap import METRICS, Contender
+from models.judging.bootstrap import METRICS, Contender
 from models.splits import FOLDS
 from pipeline import tracking
 from pipeline.evaluate import evaluate

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from models.ablation import similarity_verdict
+from models.judging.ablation import similarity_verdict
 from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.bootstrap import Contender
-from models.nulls import Null, beside_nulls, nearest_null
-from models.parts import PART_METRICS
-from models.segment_metrics import measure_segments
-from models.segment_verdict import worst_segment
-from models.segments import Segmentation, SegmentSpec
-from models.shortcuts import SHORTCUTS
+from models.judging.bootstrap import Contender
+from models.judging.nulls import Null, beside_nulls, nearest_null
+from models.judging.parts import PART_METRICS
+from models.judging.segment_metrics import measure_segments
+from models.judging.segment_verdict import worst_segment
+from models.judging.segments import Segmentation, SegmentSpec
+from models.judging.shortcuts import SHORTCUTS
 from pipeline.report_nulls import nulls_section, shortcuts_section
 from pipeline.report_segments import segments_section
 

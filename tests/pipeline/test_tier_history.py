@@ -9,8 +9,8 @@ import pytest
 from features.clock import DAY_US, to_us
 from features.errors import SettingsError
 from features.matrix import Snapshots
-from models.hysteresis import HysteresisSpec
 from models.scoring import TIERS
+from models.tiering.hysteresis import HysteresisSpec
 from pipeline.dataset import compute
 from pipeline.predict import load_champion
 from pipeline.registry import Version

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from features.errors import EventLogError
-from models.booster import BoosterSpec
-from models.columns import ColumnSpec
+from models.choosing.tuning import Budget, Tuning, TuningSpec
 from models.dataset import Customers, Dataset
-from models.rungs import ModelSpec
-from models.tuning import Budget, Tuning, TuningSpec
+from models.learners.booster import BoosterSpec
+from models.learners.columns import ColumnSpec
+from models.learners.rungs import ModelSpec
 from pipeline.tuning import tune
 from tests.models.conftest import build_world, fit_world
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from features.clock import to_us
-from models.shortcuts import spread
+from models.judging.shortcuts import spread
 from pipeline.dataset import Assembled, assemble
 from pipeline.settings import Run, load
 from pipeline.train import import_events

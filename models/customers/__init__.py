@@ -1,0 +1,1 @@
+"""Comparison with the customers known at each as_of."""

@@ -1,0 +1,1 @@
+"""What else may be said of a lead: days, value, and the score of its account."""

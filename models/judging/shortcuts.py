@@ -1,0 +1,205 @@
+"""The price of each shortcut: what it would have claimed, beside the honest number."""
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from features.errors import SchemaMismatch, few
+from features.matrix import FeatureMatrix
+from models.dataset import Customers, Dataset
+from models.judging.bootstrap import Contender, interval
+from models.judging.nulls import Fit, contender_of
+from models.judging.parts import PART_METRICS, Part, draw_parts
+from models.propensity import PropensityModel
+from models.splits import Split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+RANDOM_ROWS = "random rows"
+RANDOM_ENTITIES = "random entities"
+WHOLE_HISTORY = "whole-history features"
+WHOLE_HISTORY_RANDOM = "whole-history features, random rows"
+SHORTCUTS = {
+    RANDOM_ROWS: "rows go to train, calibrate and test at random: an entity stands on both sides, "
+    "and the future helps to predict the past",
+    RANDOM_ENTITIES: "entities go to one part each, at random: nobody stands on both sides, but "
+    "the future helps to predict the past",
+    WHOLE_HISTORY: "the honest split, but every row of an entity has its features as of the end "
+    "of the data, as `groupby` over the whole table gives them",
+    WHOLE_HISTORY_RANDOM: "both at once, as in a table with one `groupby` and a random split",
+}
+"""What each does that it should not."""
+
+
+def price_of_shortcuts(
+    fit: Fit,
+    model: PropensityModel,
+    data: Dataset,
+    split: Split,
+    customers: Customers,
+    whole_history: FeatureMatrix | None = None,
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> "pd.DataFrame":
+    """Fit the same model once per shortcut and judge it as its user would, on its own test rows.
+
+    Parameters
+    ----------
+    model
+        The honest one, fitted on the split's rows.
+    whole_history
+        Features as of the end of the data, one row per entity of `data` and `customers`; None
+        leaves that shortcut out.
+
+    Returns
+    -------
+    DataFrame
+        ``shortcut, metric, rows, converting, honest, honest_low, honest_high, claimed,
+        claimed_low, claimed_high, price, price_low, price_high``; price is claimed minus honest.
+        ``rows`` and ``converting`` (clusters) are those of the shortcut's test. 95 % intervals
+        are percentiles over draws of clusters, each weighing the same in both tests.
+
+    Raises
+    ------
+    NotEnoughHistory
+        When a shortcut's rows hold too few conversions to fit or calibrate on.
+    SchemaMismatch
+        When `whole_history` lacks an entity or has other features.
+    """
+    label, cluster = data.label, data.cluster
+
+    def part(test: np.ndarray, who: Contender) -> Part:
+        return Part(label[test], who, cluster[test])
+
+    mixed = random_rows(data, split, seed)
+    apart = random_entities(data, split, seed)
+    tried: dict[str, tuple[Split, FeatureMatrix | None]] = {
+        RANDOM_ROWS: (mixed, None),
+        RANDOM_ENTITIES: (apart, None),
+    }
+    if whole_history is not None:
+        tried[WHOLE_HISTORY] = (split, whole_history)
+        tried[WHOLE_HISTORY_RANDOM] = (mixed, whole_history)
+    parts = [part(split.test, contender_of(model, data.take(split.test)))]
+    for name, (other, ends) in tried.items():
+        log.info("Shortcuts: fitting on %s", name)
+        parts.append(part(other.test, _judged(fit, data, other, customers, ends)))
+    return _table(list(tried), parts, draw_parts(parts, n_bootstrap, seed))
+
+
+def random_rows(data: Dataset, split: Split, seed: int) -> Split:
+    """Parts as large as the split's, from all mature rows: an entity may stand in all three."""
+    mixed = np.random.default_rng([seed, 2]).permutation(np.flatnonzero(data.mature))
+    sizes = [int(part.sum()) for part in (split.train, split.calibrate, split.test)]
+    return _split(len(data), np.split(mixed[: sum(sizes)], np.cumsum(sizes)[:-1]))
+
+
+def random_entities(data: Dataset, split: Split, seed: int) -> Split:
+    """Parts about as large as the split's, from all mature rows of whole entities.
+
+    Entities stand in random order; a part ends with the entity that fills it, so its rows are
+    fewer or more by less than one entity's.
+    """
+    rows = np.flatnonzero(data.mature)
+    codes, member = np.unique(data.entity[rows], return_inverse=True)
+    place = np.random.default_rng([seed, 3]).permutation(len(codes))
+    in_order = rows[np.argsort(place[member], kind="stable")]
+    ends = np.cumsum(np.bincount(place[member]))
+    filled = np.cumsum([part.sum() for part in (split.train, split.calibrate, split.test)])
+    cuts = ends[np.searchsorted(ends, filled)]
+    return _split(len(data), np.split(in_order[: cuts[-1]], cuts[:-1]))
+
+
+def _split(n: int, parts: list[np.ndarray]) -> Split:
+    masks = [np.zeros(n, bool) for _ in parts]
+    for mask, rows in zip(masks, parts, strict=True):
+        mask[rows] = True
+    train, calibrate, test = masks
+    return Split(train, calibrate, test, folds=())
+
+
+def spread(ends: FeatureMatrix, rows: FeatureMatrix) -> FeatureMatrix:
+    """The rows' snapshots, each with its entity's only row of `ends`.
+
+    Raises
+    ------
+    SchemaMismatch
+        When an entity has no row there, or the features differ.
+    """
+    if ends.features != rows.features:
+        raise SchemaMismatch(
+            "The whole-history features have other definitions than the rows'. Build both from "
+            "one list of definitions."
+        )
+    entity = rows.snapshots.entity
+    place = np.searchsorted(ends.snapshots.entity, entity)
+    there = place < len(ends)
+    there[there] = ends.snapshots.entity[place[there]] == entity[there]
+    if not there.all():
+        missing = np.unique(rows.snapshots.ids[~there].astype(str)).tolist()
+        raise SchemaMismatch(
+            f"{len(missing)} entities have no whole-history features: {few(missing)}. Compute "
+            "them for every entity of the rows and the customers."
+        )
+    return FeatureMatrix(rows.snapshots, rows.features, ends.table.take(place))
+
+
+def _judged(
+    fit: Fit, data: Dataset, split: Split, customers: Customers, ends: FeatureMatrix | None
+) -> Contender:
+    parts = [data.take(rows) for rows in (split.train, split.calibrate, split.test)]
+    if ends is not None:
+        parts = [replace(part, matrix=spread(ends, part.matrix)) for part in parts]
+        # Who takes this shortcut takes it for customers too: theirs is the same table.
+        customers = replace(customers, matrix=spread(ends, customers.matrix))
+    train, calibrate, test = parts
+    return contender_of(fit(train, calibrate, customers), test)
+
+
+def _table(names: list[str], parts: list[Part], draws: np.ndarray) -> "pd.DataFrame":
+    import pandas as pd
+
+    values = [part.measure() for part in parts]
+    rows = []
+    for at, name in enumerate(names, 1):
+        for place, metric in enumerate(PART_METRICS):
+            honest, claimed = draws[:, 0, place], draws[:, at, place]
+            row = {
+                "shortcut": name,
+                "metric": metric,
+                "rows": len(parts[at].label),
+                "converting": parts[at].converting,
+            }
+            for what, value, drawn in (
+                ("honest", values[0][place], honest),
+                ("claimed", values[at][place], claimed),
+                ("price", values[at][place] - values[0][place], claimed - honest),
+            ):
+                low, high = interval(drawn)
+                row |= {what: value, f"{what}_low": low, f"{what}_high": high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def price_sentence(table: "pd.DataFrame") -> str:
+    """What each shortcut adds to or takes from the ROC-AUC, where its interval leaves out 0."""
+    told, silent = [], []
+    for row in table[table["metric"] == "roc_auc"].to_dict("records"):
+        if row["price_low"] > 0 or row["price_high"] < 0:
+            verb = "flatters" if row["price"] > 0 else "undersells"
+            told.append(
+                f"{row['shortcut']!r} {verb} by {row['price']:+.3f} "
+                f"({row['price_low']:+.3f} to {row['price_high']:+.3f})"
+            )
+        else:
+            silent.append(repr(row["shortcut"]))
+    parts = [f"In ROC-AUC, {'; '.join(told)}."] if told else []
+    if silent:
+        parts.append(f"No price is shown for {' and '.join(silent)}.")
+    return " ".join(parts)

@@ -1,0 +1,1 @@
+"""Learners of every rung of the ladder, from encoded columns to raw scores."""

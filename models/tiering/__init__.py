@@ -1,0 +1,1 @@
+"""From probabilities to tiers that sales can work with."""

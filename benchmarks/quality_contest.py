@@ -117,7 +117,12 @@ class Contest:
 
     def _scorecard(self) -> Contender:
         card = Scorecard(self.settings.scorecard)
-        fitted = card.fit(self.calibrate, self.spec.calibration, self.settings.seed)
+        fitted = card.fit(
+            self.calibrate,
+            self.spec.calibration,
+            horizon_days=self.settings.horizon_days,
+            seed=self.settings.seed,
+        )
         points = fitted.score(self.test.matrix).points
         return Contender(points.astype(float), fitted.probability(points))
 

@@ -38,6 +38,8 @@ class Shift:
         Standard error of the estimate, clustered; 0 for a known rate.
     rows, positives
         Of the recent rows; a known rate reads no label, so its positives are 0.
+    last_as_of
+        Of the rows whose labels were read, microseconds UTC; None for a known rate.
     """
 
     shift: float
@@ -47,6 +49,7 @@ class Shift:
     error: float
     rows: int
     positives: int
+    last_as_of: int | None = None
 
     @property
     def factor(self) -> tuple[float, float, float]:

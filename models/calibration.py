@@ -23,7 +23,7 @@ _LEAST_IN_SLICE = 20
 
 
 class CalibrationSpec(Spec):
-    """Which map, and the conversions in the calibrate fold that the flexible ones need.
+    """Which map, and how many accounts must convert in the calibrate fold for a flexible one.
 
     ``none`` trusts the raw score; ``shift`` moves it; ``sigmoid`` stretches and moves it;
     ``beta`` bends both ends separately; ``isotonic`` is any non-decreasing step curve;
@@ -49,13 +49,14 @@ def fit_calibration(
     """The map of raw scores (log-odds) to probabilities, for `models.scoring.calibrate`.
 
     Each method is fitted on the earlier rows and judged on the later ones, as it will be used.
-    Where either part has fewer than 20 conversions, or no times are given, it is judged on
+    Where in either part fewer than 20 entities convert, or no times are given, it is judged on
     entities that it was not fitted on. The method chosen is fitted on all rows.
 
     Parameters
     ----------
     entity
-        Shape (n,): in the choice of a method, rows of one entity stay in one fold.
+        Shape (n,): in the choice of a method, rows of one entity stay in one fold, and count once
+        as a conversion.
     as_of
         int64, shape (n,): microseconds UTC.
     horizon_days
@@ -74,12 +75,13 @@ def fit_calibration(
     NotEnoughHistory
         When the rows hold no conversion, or nothing but conversions.
     """
-    positives = int(label.sum())
-    if not 0 < positives < len(label):
+    if not 0 < label.sum() < len(label):
         raise NotEnoughHistory(
-            f"The calibrate fold has {positives} conversions in {len(label)} rows; calibration "
-            "needs both outcomes. Move the fold boundaries or bring a longer history."
+            f"The calibrate fold has {int(label.sum())} conversions in {len(label)} rows; "
+            "calibration needs both outcomes. Move the fold boundaries or bring a longer history."
         )
+    # Rows of one entity repeat each other: what a flexible map needs is entities that convert.
+    positives = len(np.unique(entity[label]))
     floors: dict[Method, int] = {
         "shift": 0,
         "sigmoid": spec.sigmoid_floor,
@@ -94,7 +96,7 @@ def fit_calibration(
             "held_out_log_loss": {},
             "chosen_by": "settings" if spec.method != "auto" else "number of conversions",
         }
-    slices = None if as_of is None else _slices(label, as_of, horizon_days)
+    slices = None if as_of is None else _slices(label, entity, as_of, horizon_days)
     if slices is None:
         how, judges = "other entities", entity
         losses = _held_out_losses(candidates, score, label, entity, seed)
@@ -110,13 +112,13 @@ def fit_calibration(
     method = _simplest_of_the_best(losses, judges)
     means = {name: float(loss.mean()) for name, loss in losses.items()}
     log.info(
-        "Calibration: %s of %s by %s, %d conversions", method, ", ".join(candidates), how, positives
+        "Calibration: %s of %s by %s, %d converting", method, ", ".join(candidates), how, positives
     )
     return _FITS[method](score, label) | {"held_out_log_loss": means, "chosen_by": how}
 
 
 def _slices(
-    label: np.ndarray, as_of: np.ndarray, horizon_days: int
+    label: np.ndarray, entity: np.ndarray, as_of: np.ndarray, horizon_days: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Masks of the earlier rows, purged, and of the later ones; None where one has too little.
 
@@ -127,7 +129,7 @@ def _slices(
     begin = times[np.argmin(np.abs(ahead - _LATER_SHARE))]
     earlier, later = as_of + horizon_days * DAY_US <= begin, as_of >= begin
     for rows in (earlier, later):
-        if min(label[rows].sum(), (~label[rows]).sum()) < _LEAST_IN_SLICE:
+        if min(len(np.unique(entity[rows & truth])) for truth in (label, ~label)) < _LEAST_IN_SLICE:
             return None
     return earlier, later
 

@@ -117,19 +117,25 @@ class Scorecard:
             tuple(rule.name for rule, ok in zip(self.spec.rules, usable, strict=True) if not ok),
         )
 
-    def fit(self, calibrate_on: "Dataset", spec: CalibrationSpec, seed: int) -> "Scorecard":
+    def fit(
+        self, calibrate_on: "Dataset", spec: CalibrationSpec, *, horizon_days: int, seed: int
+    ) -> "Scorecard":
         """With a non-decreasing map of points to probability, fitted on the calibrate fold.
 
         Points are no probabilities. Brier score, log loss and calibration error compare the
-        scorecard with the model fairly only if both were mapped on the same rows: by isotonic
-        regression from `isotonic_floor` conversions on, else by a sigmoid. Ranking metrics use
-        the bare points.
+        scorecard with the model fairly only if both were mapped on the same rows and the map of
+        both was chosen by evidence; a method in the settings is meant for the model. Ranking
+        metrics use the bare points.
         """
-        points = self.score(calibrate_on.matrix).points
-        label, entity = calibrate_on.label, calibrate_on.cluster
-        many = int(label.sum()) >= spec.isotonic_floor
-        fixed = spec.model_copy(update={"method": "isotonic" if many else "sigmoid"})
-        mapping = fit_calibration(points / _POINTS_PER_UNIT, label, entity, fixed, seed)
+        mapping = fit_calibration(
+            self.score(calibrate_on.matrix).points / _POINTS_PER_UNIT,
+            calibrate_on.label,
+            calibrate_on.cluster,
+            spec.model_copy(update={"method": "auto"}),
+            seed,
+            as_of=calibrate_on.as_of,
+            horizon_days=horizon_days,
+        )
         return Scorecard(self.spec, mapping)
 
     def probability(self, points: np.ndarray) -> np.ndarray:

@@ -82,6 +82,20 @@ class Split:
         ]
 
 
+def conversions(dataset: "Dataset") -> np.ndarray:
+    """The last converting row of each entity, bool of shape (n,): one per conversion.
+
+    A conversion makes a row positive at every date of the horizon before it; these rows are
+    witnesses of one event.
+    """
+    rows = np.flatnonzero(dataset.mature & dataset.label)
+    newest = rows[np.lexsort((dataset.as_of[rows], dataset.entity[rows]))][::-1]
+    last = np.unique(dataset.entity[newest], return_index=True)[1]
+    found = np.zeros(len(dataset), bool)
+    found[newest[last]] = True
+    return found
+
+
 def temporal_split(dataset: "Dataset", horizon_days: int, spec: FoldSpec) -> Split:
     """Divide the mature rows by whole as_of times.
 
@@ -96,13 +110,13 @@ def temporal_split(dataset: "Dataset", horizon_days: int, spec: FoldSpec) -> Spl
     gap = (horizon_days + spec.embargo_days) * DAY_US
     as_of, mature = dataset.as_of, dataset.mature
     times = np.unique(as_of[mature])
-    positives = np.searchsorted(times, as_of[mature & dataset.label])
-    per_time = np.bincount(positives, minlength=len(times))
+    place = np.searchsorted(times, as_of[conversions(dataset)])
+    per_time = np.bincount(place, minlength=len(times))
     boundaries = _boundaries(times, per_time, gap, spec)
     if boundaries is None:
         raise NotEnoughHistory(
-            f"The history is too short to train, calibrate and test: {int(per_time.sum())} of "
-            f"{int(mature.sum())} rows with a known outcome convert, at {len(times)} dates "
+            f"The history is too short to train, calibrate and test: {int(per_time.sum())} "
+            f"conversions in {int(mature.sum())} rows with a known outcome, at {len(times)} dates "
             f"{_range(times)}; each fold needs {spec.min_positives}, and {gap // DAY_US} days lie "
             "between folds. Bring a longer history or shorten horizon_days." + _dates_given(spec)
         )

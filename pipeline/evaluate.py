@@ -176,7 +176,10 @@ def _backtest(
     entrants = {
         "model": model_entrant(fit, data.customers),
         "scorecard": scorecard_entrant(
-            settings.scorecard, settings.model.calibration, settings.seed
+            settings.scorecard,
+            settings.model.calibration,
+            horizon_days=settings.horizon_days,
+            seed=settings.seed,
         ),
     } | null_entrants(settings, data.dataset, data.customers, ladders)
     with Progress("Backtest") as progress:

@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from models.bundle import read_about, save_bundle
 from models.dataset import Dataset
 from models.propensity import PropensityModel
 from models.scoring import calibrate
+from models.scoring.probability import move_odds
 from models.tiering.tiers import refit_tiers
 from pipeline import registry, tracking
 from pipeline.dataset import compute, kinship
@@ -211,11 +212,18 @@ def _moved(
     probability = calibrate(mapping, raw)
     if rate is None:
         seen = recent.mature
-        shift = shift_from_labels(probability[seen], recent.label[seen], recent.cluster[seen])
+        shift = replace(
+            shift_from_labels(probability[seen], recent.label[seen], recent.cluster[seen]),
+            last_as_of=int(recent.as_of[seen].max()),
+        )
     else:
         shift = shift_to_rate(probability, rate)
     scorer = copy.copy(model.scorer)
     scorer.calibration = with_shift(mapping, shift)
+    scorer.views = {
+        name: (learner, _moved_view(view, shift))
+        for name, (learner, view) in model.scorer.views.items()
+    }
     scorer.tiers = refit_tiers(
         model.scorer.tiers,
         calibrate(scorer.calibration, raw),
@@ -225,6 +233,16 @@ def _moved(
         shift.rate,
     )
     return PropensityModel(scorer, model.features, model.training), shift
+
+
+def _moved_view(view: dict, shift: Shift) -> dict:
+    """Fit and usage scores are probabilities of the same event, so their odds move alike."""
+    before = view["calibration"].get("base_rate", {}).get("shift", 0.0)
+    cutoff = move_odds(np.array(view["cutoff"]), shift.shift - before)
+    return view | {
+        "calibration": with_shift(view["calibration"], shift),
+        "cutoff": float(cutoff),
+    }
 
 
 def _record(

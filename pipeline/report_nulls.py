@@ -1,5 +1,6 @@
 """The report's sections on nulls and shortcuts: what the headline is worth, and what it is not."""
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from models.judging.nulls import MODEL, Null
@@ -59,24 +60,27 @@ def shortcuts_section(table: "pd.DataFrame", verdict: str) -> str:
     verdict
         Of `models.judging.shortcuts.price_sentence`.
     """
-    names = ["shortcut", "metric", "honest", "claimed", "price"]
+    names = ["shortcut", "metric", "honest", "claimed", "price", "on the same rows"]
     lines = ["## The price of each shortcut\n", verdict + "\n", *_header(names)]
     for name, rows in table.groupby("shortcut", sort=False):
         by_metric = rows.set_index("metric")
         for metric in _PRICED:
             row = by_metric.loc[metric]
-            cells = [_ranged(row, what) for what in ("honest", "claimed", "price")]
+            cells = [_ranged(row, what) for what in ("honest", "claimed", "price", "same_price")]
             lines.append(_row([str(name), _named(metric), *cells]))
     lines += ["", "The same model, settings, seed and sizes of parts, fitted once more for each:\n"]
     lines += [
         f"- *{name}*: {SHORTCUTS[str(name)]}; tested on {rows['rows'].iloc[0]:,} rows with "
-        f"{rows['converting'].iloc[0]:,} converting."
+        f"{rows['converting'].iloc[0]:,} converting, {rows['same_rows'].iloc[0]:,} with "
+        f"{rows['same_converting'].iloc[0]:,} of which the honest test holds, too."
         for name, rows in table.groupby("shortcut", sort=False)
     ]
     price = (
         "Price is claimed minus honest; each claim is judged on its own test rows, as its user "
-        "would. It may go either way: a shortcut can also train a model that is lost on its own "
-        "test rows."
+        "would, and older months may be easier or harder to predict whatever the split. On the "
+        "same rows: the shortcut's model minus the honest one where both tests hold the row, so "
+        "that months play no part. Either may go either way: a shortcut can also train a model "
+        "that is lost on its own test rows."
     )
     return "\n".join([*lines, "", price, "", *_meanings(_PRICED), INTERVAL_MEANING + "\n"])
 
@@ -93,6 +97,8 @@ def _meanings(metrics: tuple[str, ...]) -> list[str]:
 def _ranged(row: "pd.Series", what: str) -> str:
     prefix = f"{what}_" if what else ""
     low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+    if not isfinite(low) or not isfinite(high):
+        return "too few"
     return f"{shown(row[what or 'value'])} ({interval(low, high)})"
 
 

@@ -150,7 +150,10 @@ def train(
         rules=settings.scorecard.rules,
     )
     scorecard = Scorecard(settings.scorecard).fit(
-        folds["calibrate"], settings.model.calibration, settings.seed
+        folds["calibrate"],
+        settings.model.calibration,
+        horizon_days=settings.horizon_days,
+        seed=settings.seed,
     )
     judged = judge_all(run, model, spec, scorecard, folds, data, say)
     heads = heads_of(run, settings.heads, model, data, folds, capacity=rows_per_date(settings))

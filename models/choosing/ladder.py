@@ -27,6 +27,8 @@ LEAST_CONVERTING = 20
 _FOLDS = 3
 _LEAST_PER_FOLD = 5
 _Z = 1.959963984540054
+_POWER = 0.8416212335729143
+"""The normal deviate of 80 %."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def climb(
         return Ladder(spec.learner, (), converting, f"The settings ask for the {spec.learner}.")
     if converting >= JUDGED_BELOW:
         return Ladder("booster", (), converting, f"{converting:,} converting accounts: trees.")
-    folds = walk_forward(rows.as_of, rows.label, horizon_days, _FOLDS, _LEAST_PER_FOLD)
+    folds = walk_forward(
+        rows.as_of, rows.label, rows.cluster, horizon_days, _FOLDS, _LEAST_PER_FOLD
+    )
     if converting < LEAST_CONVERTING or not folds:
         return _too_few(rows, rules, converting)
     one = _quicker(spec)
@@ -173,7 +177,10 @@ def _choose(losses: dict[str, np.ndarray], cluster: np.ndarray, converting: int)
     first = rungs[0]
     if chosen.name == "scorecard" and first.behind > 0:
         needed = conversions_to_show(first.behind, first.error, converting)
-        verdict += f" To show a gain like that seen, about {needed:,} would be needed."
+        verdict += (
+            f" To show a gain like that seen, in four of five such cases, about {needed:,} are "
+            "needed."
+        )
     return Ladder(chosen.name, tuple(rungs), converting, verdict)
 
 
@@ -196,14 +203,15 @@ def _too_few(rows: "Dataset", rules: Sequence[Rule], converting: int) -> Ladder:
 
 
 def conversions_to_show(gain: float, error: float, converting: int) -> int:
-    """Converting accounts at which a gain of this size would pass 1.96 standard errors.
+    """Converting accounts at which a gain of this size would be shown four times in five.
 
-    The error falls with the square root of their number.
+    That is, would pass 1.96 standard errors with a power of 80 %; the error falls with the square
+    root of their number.
 
     >>> conversions_to_show(gain=0.01, error=0.01, converting=50)
-    193
+    393
     """
-    return int(np.ceil(converting * (_Z * error / gain) ** 2))
+    return int(np.ceil(converting * ((_Z + _POWER) * error / gain) ** 2))
 
 
 def auc_half_width(auc: float, n_positive: int, n_negative: int) -> float:

@@ -71,7 +71,7 @@ class TuningSpec(Spec):
     """Trials (``40``) or time (``10m``); None: no search. ``--tune`` overrides it."""
     folds: int = Field(default=3, ge=1, le=10)
     min_positives: int = Field(default=10, ge=1)
-    """Conversions that each fold is judged on; where they are fewer there are fewer folds."""
+    """Accounts that convert where a fold is judged; where they are fewer there are fewer folds."""
     max_rows: int = Field(default=100_000, ge=1_000)
     """Beyond it the search runs on as many accounts as fit, drawn at random."""
 
@@ -182,7 +182,7 @@ def tuning_parts(prepared: Preparation, train: "Dataset", spec: TuningSpec) -> l
     """
     rows = sample_accounts(train, spec.max_rows, prepared.seed)
     folds = walk_forward(
-        rows.as_of, rows.label, prepared.horizon_days, spec.folds, spec.min_positives
+        rows.as_of, rows.label, rows.cluster, prepared.horizon_days, spec.folds, spec.min_positives
     )
     if not folds:
         raise NotEnoughHistory(

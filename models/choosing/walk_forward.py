@@ -154,21 +154,28 @@ class Preparation:
 
 
 def walk_forward(
-    as_of: np.ndarray, label: np.ndarray, horizon_days: int, folds: int, min_positives: int
+    as_of: np.ndarray,
+    label: np.ndarray,
+    cluster: np.ndarray,
+    horizon_days: int,
+    folds: int,
+    min_positives: int,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Masks of the rows to fit on and to judge on, each bool of shape (n,), oldest first.
 
     The rows judged lie in [start, next start), adjacent, with about as many conversions each;
     they hold the later 60 % of all. Rows are fitted on if as_of + horizon <= start, so that no
     label window reaches the rows judged. Where conversions are few there are fewer folds, down
-    to none: a fold is fitted on 10 conversions or more and judged on `min_positives` or more.
+    to none: a fold is fitted on 10 converting rows or more, and judged where `min_positives`
+    clusters convert or more.
 
     Examples
     --------
     The row whose label window ends where the judged rows start is fitted on.
 
     >>> as_of, label = np.repeat([0, 7, 8, 14], 20) * DAY_US, np.arange(80) % 2 == 0
-    >>> [(train, later)] = walk_forward(as_of, label, 7, folds=1, min_positives=5)
+    >>> found = walk_forward(as_of, label, np.arange(80), 7, folds=1, min_positives=5)
+    >>> [(train, later)] = found
     >>> [np.unique(as_of[rows] // DAY_US).tolist() for rows in (train, later)]
     [[0], [7, 8, 14]]
     """
@@ -177,7 +184,7 @@ def walk_forward(
         enough = [
             label[train].sum() >= LEAST_TO_FIT
             and (~label[train]).sum() >= LEAST_TO_FIT
-            and label[later].sum() >= min_positives
+            and len(np.unique(cluster[later & label])) >= min_positives
             for train, later in found
         ]
         if found and all(enough):

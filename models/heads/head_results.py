@@ -124,22 +124,24 @@ def judge_value(
         target = value_target(rows, amounts, horizon_days)
         came = np.where(target.settled(data_end), target.value, np.nan)
     unknown = rows.label & np.isnan(came)
-    kept = rows.mature & ~unknown
-    cluster = np.unique(rows.cluster[kept], return_inverse=True)[1]
+    seen, kept = rows.mature, rows.mature & ~unknown
+    cluster = np.unique(rows.cluster[seen], return_inverse=True)[1]
     sums = np.array(
         [
-            np.bincount(cluster, said["expected_value"][kept]),
-            np.bincount(cluster, np.nan_to_num(came[kept])),
+            np.bincount(cluster, said["expected_value"][seen]),
+            np.bincount(cluster, np.nan_to_num(came[seen])),
+            np.bincount(cluster, (kept & rows.label)[seen]),
+            np.bincount(cluster, rows.label[seen]),
         ]
     )
     rng, n = np.random.default_rng(seed), sums.shape[1]
     draws = np.array([_ratio(sums[:, rng.integers(n, size=n)]) for _ in range(n_bootstrap)])
     low, high = interval(draws)
     return ValueResult(
-        rows=int(kept.sum()),
-        converting=len(np.unique(cluster[rows.label[kept]])),
+        rows=int(seen.sum()),
+        converting=len(np.unique(cluster[(kept & rows.label)[seen]])),
         unknown=int((unknown & rows.mature).sum()),
-        said=float(sums[0].sum()),
+        said=_said(sums),
         came=float(sums[1].sum()),
         ratio=_ratio(sums),
         low=low,
@@ -191,9 +193,19 @@ def judge_accounts(
     )
 
 
+def _said(sums: np.ndarray) -> float:
+    """What was expected of the share of conversions whose value is known.
+
+    Leaving out only the rows that convert with an unknown value would leave out what came, and
+    hardly anything of what was said: most of that lies on rows that do not convert.
+    """
+    said, _, known, converting = sums.sum(axis=1)
+    return float(said * known / converting) if converting else float(said)
+
+
 def _ratio(sums: np.ndarray) -> float:
-    said, came = sums.sum(axis=1)
-    return float(said / came) if came > 0 else float("nan")
+    came = float(sums[1].sum())
+    return _said(sums) / came if came > 0 else float("nan")
 
 
 def _mean(values: np.ndarray) -> float:

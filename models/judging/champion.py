@@ -42,8 +42,9 @@ class AgainstChampion:
 def unseen_by(champion: PropensityModel, rows: "Dataset", horizon_days: int) -> np.ndarray:
     """Which test rows can judge the champion, bool of shape (n,).
 
-    Those with as_of >= its last calibrate as_of + its horizon: it has seen none of their
-    outcomes, nor of the windows that overlap them. None at all where it answers another question,
+    Those with as_of >= the last as_of whose label it read + its horizon: it has seen none of their
+    outcomes, nor of the windows that overlap them. Labels were read to calibrate it and, where
+    that was done, to move it to a new base rate. None at all where it answers another question,
     by another horizon or for another level.
     """
     about = champion.training
@@ -51,7 +52,8 @@ def unseen_by(champion: PropensityModel, rows: "Dataset", horizon_days: int) -> 
         horizon_days,
         rows.matrix.snapshots.level,
     )
-    first = about.calibrate_period[1] + about.horizon_days * DAY_US
+    moved = champion.scorer.calibration.get("base_rate", {}).get("last_as_of") or 0
+    first = max(about.calibrate_period[1], moved) + about.horizon_days * DAY_US
     return (rows.as_of >= first) & same
 
 

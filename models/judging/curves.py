@@ -77,8 +77,11 @@ def effective_rows(label: np.ndarray, cluster: np.ndarray) -> float:
 
     p (1 - p) over the cluster-robust variance of the share, in [clusters / 2, rows] (Korn &
     Graubard 1998, "Confidence intervals for proportions with small expected number of positive
-    counts"). Where all outcomes are equal there is no variance to see: each cluster counts once.
-    A percentile bootstrap has no width there, and too little with a handful of positives.
+    counts"), and no more than the intra-class correlation leaves of clusters of these sizes (Kish
+    1965, section 8.2; the correlation by one-way analysis of variance): that variance sees only
+    the clusters that convert, and the large ones may just not have. Where all outcomes are equal
+    there is no variance to see: each cluster counts once. A percentile bootstrap has no width
+    there, and too little with a handful of positives.
 
     >>> effective_rows(np.array([True, True, False, False]), np.array([1, 1, 2, 2]))
     1.0
@@ -92,7 +95,23 @@ def effective_rows(label: np.ndarray, cluster: np.ndarray) -> float:
     correction = clusters / (clusters - 1) if clusters > 1 else np.inf
     variance = correction * float((by_cluster**2).sum()) / len(label) ** 2
     counted = share * (1 - share) / variance if variance else float(len(label))
+    counted = min(counted, len(label) / _design_effect(label, member))
     return float(np.clip(counted, clusters / 2, len(label)))
+
+
+def _design_effect(label: np.ndarray, member: np.ndarray) -> float:
+    """How many times rows of unequal clusters repeat each other: 1 + correlation (size - 1)."""
+    size = np.bincount(member)
+    n, k = len(label), len(size)
+    if k < 2 or k == n:
+        return 1.0
+    mean = np.bincount(member, label) / size
+    between = float((size * (mean - label.mean()) ** 2).sum()) / (k - 1)
+    within = float(((label - mean[member]) ** 2).sum()) / (n - k)
+    typical = (n - (size**2).sum() / n) / (k - 1)
+    whole = between + (typical - 1) * within
+    correlation = np.clip((between - within) / whole, 0, 1) if whole > 0 else 0.0
+    return float(1 + correlation * ((size**2).sum() / n - 1))
 
 
 def wilson(positives: float, n: float) -> tuple[float, float]:

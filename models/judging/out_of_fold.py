@@ -124,11 +124,15 @@ def model_entrant(
     return judged
 
 
-def scorecard_entrant(spec: ScorecardSpec, calibration: CalibrationSpec, seed: int) -> Entrant:
+def scorecard_entrant(
+    spec: ScorecardSpec, calibration: CalibrationSpec, *, horizon_days: int, seed: int
+) -> Entrant:
     """Points, with their map to probabilities fitted on the calibrate rows."""
 
     def judged(fold: FoldRows) -> Contender:
-        fitted = Scorecard(spec).fit(fold.calibrate, calibration, seed)
+        fitted = Scorecard(spec).fit(
+            fold.calibrate, calibration, horizon_days=horizon_days, seed=seed
+        )
         card = fitted.score(fold.test.matrix)
         return Tiered(card.points.astype(float), fitted.probability(card.points), card.tier)
 

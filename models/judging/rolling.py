@@ -16,13 +16,13 @@ from pydantic import Field
 
 from features.clock import DAY_US
 from features.spec import Spec
-from models.splits import FOLDS, Fold, FoldSpec, Split, temporal_split
+from models.splits import FOLDS, Fold, FoldSpec, Split, conversions, temporal_split
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
 
 _TRAIN_PER_TEST = 2
-"""The booster holds part of its training rows back and refuses fewer than ten conversions."""
+"""The booster holds part of its training rows back and refuses fewer than ten of them."""
 
 
 class BacktestSpec(Spec):
@@ -43,7 +43,9 @@ class BacktestSpec(Spec):
     """None: everything before (an expanding window)."""
     embargo_days: int = Field(default=0, ge=0)
     """Waiting time between parts, on top of the horizon."""
-    min_positives: int = Field(default=5, ge=1)
+    min_positives: int = Field(default=10, ge=1)
+    """A part that had to reach back for its last conversion begins with one, so its base rate
+    reads too high by about 1 in this many."""
 
 
 def rolling_folds(dataset: "Dataset", horizon_days: int, spec: BacktestSpec) -> "tuple[Split, ...]":
@@ -71,7 +73,8 @@ def rolling_folds(dataset: "Dataset", horizon_days: int, spec: BacktestSpec) -> 
         splits.append(_split(dataset, history.times, spans))
         end = spans[-1][0]
     if not splits:
-        shares = FoldSpec(embargo_days=spec.embargo_days, min_positives=spec.min_positives)
+        least = min(spec.min_positives, FoldSpec().min_positives)
+        shares = FoldSpec(embargo_days=spec.embargo_days, min_positives=least)
         splits.append(temporal_split(dataset, horizon_days, shares))
     return tuple(reversed(splits))
 
@@ -81,13 +84,13 @@ Span = tuple[int, int]
 
 
 class _History:
-    """The as_of times with known outcomes, and the conversions before each of them."""
+    """The as_of times with known outcomes, and how many conversions end before each of them."""
 
     def __init__(self, dataset: "Dataset", horizon_days: int, spec: BacktestSpec):
         self._spec = spec
         self._gap = (horizon_days + spec.embargo_days) * DAY_US
         self.times = np.unique(dataset.as_of[dataset.mature])
-        converting = dataset.as_of[dataset.mature & dataset.label]
+        converting = dataset.as_of[conversions(dataset)]
         at_time = np.bincount(np.searchsorted(self.times, converting), minlength=len(self.times))
         self._before = np.concatenate([[0], np.cumsum(at_time)])
 
@@ -114,7 +117,7 @@ class _History:
         return int(np.searchsorted(self.times, self.times[later[0]] - self._gap, side="right"))
 
     def _reach_back(self, end: int, days: int | None, positives: int) -> Span | None:
-        """The times in (last - days, last], or more of them until `positives` rows convert."""
+        """The times in (last - days, last], or more of them with `positives` conversions."""
         if not end or self._before[end] < positives:
             return None
         last = self.times[end - 1]

@@ -25,10 +25,10 @@ RANDOM_ENTITIES = "random entities"
 WHOLE_HISTORY = "whole-history features"
 WHOLE_HISTORY_RANDOM = "whole-history features, random rows"
 SHORTCUTS = {
-    RANDOM_ROWS: "rows go to train, calibrate and test at random: an entity stands on both sides, "
-    "and the future helps to predict the past",
-    RANDOM_ENTITIES: "entities go to one part each, at random: nobody stands on both sides, but "
-    "the future helps to predict the past",
+    RANDOM_ROWS: "rows of all dates go to train, calibrate and test at random: an entity stands on "
+    "both sides, and the future may help to predict the past",
+    RANDOM_ENTITIES: "entities go to one part each, at random, with all their dates: nobody stands "
+    "on both sides, but the future may help to predict the past",
     WHOLE_HISTORY: "the honest split, but every row of an entity has its features as of the end "
     "of the data, as `groupby` over the whole table gives them",
     WHOLE_HISTORY_RANDOM: "both at once, as in a table with one `groupby` and a random split",
@@ -60,10 +60,15 @@ def price_of_shortcuts(
     Returns
     -------
     DataFrame
-        ``shortcut, metric, rows, converting, honest, honest_low, honest_high, claimed,
-        claimed_low, claimed_high, price, price_low, price_high``; price is claimed minus honest.
-        ``rows`` and ``converting`` (clusters) are those of the shortcut's test. 95 % intervals
-        are percentiles over draws of clusters, each weighing the same in both tests.
+        ``shortcut, metric, rows, converting, honest, claimed, price, same_rows,
+        same_converting, same_price``, the numbers each with ``_low`` and ``_high``; price is
+        claimed minus honest. ``rows`` and ``converting`` (clusters) are those of the shortcut's
+        test. 95 % intervals are percentiles over draws of clusters, each weighing the same in
+        both tests.
+
+        A claim on older rows also profits or suffers from how predictable those months were. So
+        ``same_price`` is the shortcut's model minus the honest one on the ``same_rows`` that both
+        tests hold, where the months are the same: what the leak alone is worth.
 
     Raises
     ------
@@ -86,11 +91,22 @@ def price_of_shortcuts(
     if whole_history is not None:
         tried[WHOLE_HISTORY] = (split, whole_history)
         tried[WHOLE_HISTORY_RANDOM] = (mixed, whole_history)
-    parts = [part(split.test, contender_of(model, data.take(split.test)))]
+    honest = contender_of(model, data.take(split.test))
+    parts = [part(split.test, honest)]
     for name, (other, ends) in tried.items():
         log.info("Shortcuts: fitting on %s", name)
-        parts.append(part(other.test, _judged(fit, data, other, customers, ends)))
+        claimed = _judged(fit, data, other, customers, ends)
+        both = split.test & other.test
+        parts += [
+            part(other.test, claimed),
+            part(both, _some(honest, both[split.test])),
+            part(both, _some(claimed, both[other.test])),
+        ]
     return _table(list(tried), parts, draw_parts(parts, n_bootstrap, seed))
+
+
+def _some(who: Contender, rows: np.ndarray) -> Contender:
+    return Contender(who.score[rows], who.probability[rows])
 
 
 def random_rows(data: Dataset, split: Split, seed: int) -> Split:
@@ -163,39 +179,47 @@ def _judged(
 
 
 def _table(names: list[str], parts: list[Part], draws: np.ndarray) -> "pd.DataFrame":
+    """Parts: the honest test, then of each shortcut its test and twice the rows of both."""
     import pandas as pd
 
-    values = [part.measure() for part in parts]
+    values = np.array([part.measure() for part in parts])
     rows = []
-    for at, name in enumerate(names, 1):
+    for at, name in enumerate(names):
+        own, before, after = range(3 * at + 1, 3 * at + 4)
         for place, metric in enumerate(PART_METRICS):
-            honest, claimed = draws[:, 0, place], draws[:, at, place]
+            value, drawn = values[:, place], draws[:, :, place]
             row = {
                 "shortcut": name,
                 "metric": metric,
-                "rows": len(parts[at].label),
-                "converting": parts[at].converting,
+                "rows": len(parts[own].label),
+                "converting": parts[own].converting,
+                "same_rows": len(parts[after].label),
+                "same_converting": parts[after].converting,
             }
-            for what, value, drawn in (
-                ("honest", values[0][place], honest),
-                ("claimed", values[at][place], claimed),
-                ("price", values[at][place] - values[0][place], claimed - honest),
+            for what, point, spread_of in (
+                ("honest", value[0], drawn[:, 0]),
+                ("claimed", value[own], drawn[:, own]),
+                ("price", value[own] - value[0], drawn[:, own] - drawn[:, 0]),
+                ("same_price", value[after] - value[before], drawn[:, after] - drawn[:, before]),
             ):
-                low, high = interval(drawn)
-                row |= {what: value, f"{what}_low": low, f"{what}_high": high}
+                low, high = interval(spread_of)
+                row |= {what: point, f"{what}_low": low, f"{what}_high": high}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def price_sentence(table: "pd.DataFrame") -> str:
-    """What each shortcut adds to or takes from the ROC-AUC, where its interval leaves out 0."""
+    """What each shortcut adds to or takes from the ROC-AUC, and what of it is no matter of time.
+
+    A price whose interval holds 0 is not told as one.
+    """
     told, silent = [], []
     for row in table[table["metric"] == "roc_auc"].to_dict("records"):
         if row["price_low"] > 0 or row["price_high"] < 0:
             verb = "flatters" if row["price"] > 0 else "undersells"
             told.append(
-                f"{row['shortcut']!r} {verb} by {row['price']:+.3f} "
-                f"({row['price_low']:+.3f} to {row['price_high']:+.3f})"
+                f"{row['shortcut']!r} {verb} by {_ranged(row, 'price')}, on the rows of both tests "
+                f"by {_ranged(row, 'same_price')}"
             )
         else:
             silent.append(repr(row["shortcut"]))
@@ -203,3 +227,10 @@ def price_sentence(table: "pd.DataFrame") -> str:
     if silent:
         parts.append(f"No price is shown for {' and '.join(silent)}.")
     return " ".join(parts)
+
+
+def _ranged(row: dict, what: str) -> str:
+    low, high = row[f"{what}_low"], row[f"{what}_high"]
+    if not np.isfinite([row[what], low, high]).all():
+        return "what can't be told (too few convert there)"
+    return f"{row[what]:+.3f} ({low:+.3f} to {high:+.3f})"

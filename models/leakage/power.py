@@ -5,12 +5,12 @@ from models.leakage.case import Case
 from models.leakage.columns import KNOWN_AT_THE_END, KNOWN_LATER
 from models.leakage.finding import Check, Finding, Planted, Severity
 from models.leakage.origin import named_once, origin_of
-from models.leakage.strength import Strength, Strengths, strengths
+from models.leakage.strength import AFTERWARDS, Strength, Strengths, strengths
 
 POWER, HOURS = "single-feature power", "hidden hours"
 _GREAT_AREA = 0.9
 _TIMES_SECOND = 2.0
-_KEPT = 0.5
+_KEPT = 0.25
 _MOST_SD = 2.0
 
 
@@ -22,8 +22,9 @@ def check_power(case: Case) -> tuple[Check, Check]:
     ROC-AUC of 0.9 or more warns where nothing else in the log has half of its Gini coefficient.
 
     *Hidden hours*: a feature that tells rows that convert within `hidden_hours` (ROC-AUC of 0.9 or
-    more), but loses over half of that for conversions further away. Intent builds up and lasts;
-    what is written as somebody converts is there in the last hours only. Fails.
+    more), but loses over three quarters of that for those that convert in twice that time
+    thereafter. Intent builds up over days; what is written as somebody converts is there in the
+    last hours only. Fails.
     """
     n = len(set(case.cluster[case.rows.label].tolist()))
     if blind := case.too_few(n, "converting entities among the training rows"):
@@ -62,9 +63,10 @@ def _power(case: Case, found: Strengths, features: dict[str, Feature]) -> Check:
 
 def _hours(case: Case, found: Strengths, features: dict[str, Feature]) -> Check:
     hours = f"{case.spec.hidden_hours:g} hours"
+    until = f"{AFTERWARDS * case.spec.hidden_hours:g} hours"
     if blind := (
         case.too_few(found.n_near, f"entities with a row in the {hours} before converting")
-        or case.too_few(found.n_far, f"entities with a row over {hours} before converting")
+        or case.too_few(found.n_far, f"entities with a row {hours} to {until} before converting")
     ):
         return Check(HOURS, "", blind=blind)
     suspects = {name: one.near - one.far for name, one in found.of.items() if _collapses(one)}
@@ -73,7 +75,7 @@ def _hours(case: Case, found: Strengths, features: dict[str, Feature]) -> Check:
         one = found.of[name]
         evidence = (
             f"`{name}` alone reaches a ROC-AUC of {one.near:.3f} where the conversion is less than "
-            f"{hours} away, and {one.far:.3f} where it is further."
+            f"{hours} away, and {one.far:.3f} where it is {hours} to {until} away."
         )
         findings.append(_finding(HOURS, "fail", name, features, evidence))
     planted = found.planted.get(KNOWN_AT_THE_END)

@@ -9,6 +9,12 @@ from models.leakage.columns import HOUR_US, Ranked, columns_of, planted_columns
 from models.leakage.null import Labellings, area_low, permuted_labels
 from models.leakage.pockets import Pocket, purest
 
+AFTERWARDS = 3.0
+"""Rows that convert between the hidden hours and three times them are what those are compared with.
+
+Intent may rise within days, so rows weeks away would be no fair comparison.
+"""
+
 
 @dataclass(frozen=True)
 class Strength:
@@ -21,8 +27,9 @@ class Strength:
     null
         The same with labels handed from cluster to cluster, shape (n_permutations,).
     near, far
-        ROC-AUC of rows that convert within `hidden_hours`, and of those that convert later, each
-        against all rows that do not convert, in the direction in which `near` is above 0.5.
+        ROC-AUC of rows that convert within `hidden_hours`, and of those that convert in twice that
+        time thereafter, each against all rows that do not convert, in the direction in which
+        `near` is above 0.5.
     drop_sd
         Standard deviation of near - far.
     pocket
@@ -43,7 +50,7 @@ class Strengths:
     """All columns of a case that are not constant; planted ones apart.
 
     `n_near` and `n_far` are the clusters with a row that converts within the hidden hours, and
-    with one that converts later.
+    with one that converts in twice that time thereafter.
     """
 
     of: dict[str, Strength]
@@ -72,14 +79,15 @@ def strengths(case: Case) -> Strengths:
     fair = 2 * null.sum(axis=0) >= label.sum()
     labels = Labellings(np.column_stack([label, null[:, fair]]))
     n_clusters, n_positive = len(np.unique(cluster)), len(np.unique(cluster[label]))
-    near = label & (gap < spec.hidden_hours * HOUR_US)
+    hidden = spec.hidden_hours * HOUR_US
+    near, far = label & (gap < hidden), label & (gap >= hidden) & (gap < AFTERWARDS * hidden)
 
     def measure(value: np.ndarray) -> Strength | None:
         column = Ranked(value)
         if column.constant:
             return None
         area = 0.5 + np.abs(labels.areas(column.rank) - 0.5)
-        above, below, drop_sd = _near_and_far(column.rank, label, near, cluster)
+        above, below, drop_sd = _near_and_far(column.rank, label, near, far, cluster)
         return Strength(
             area=float(area[0]),
             area_low=area_low(float(area[0]), n_positive, n_clusters - n_positive),
@@ -99,7 +107,7 @@ def strengths(case: Case) -> Strengths:
         },
         n_rows=len(rows),
         n_near=len(np.unique(cluster[near])),
-        n_far=len(np.unique(cluster[label & ~near])),
+        n_far=len(np.unique(cluster[far])),
     )
 
 
@@ -117,7 +125,7 @@ def _some_rows(case: Case) -> np.ndarray:
 
 
 def _near_and_far(
-    rank: np.ndarray, label: np.ndarray, near: np.ndarray, cluster: np.ndarray
+    rank: np.ndarray, label: np.ndarray, near: np.ndarray, far: np.ndarray, cluster: np.ndarray
 ) -> tuple[float, float, float]:
     """Mean placement of near and far positives among the negatives, and the sd of the difference.
 
@@ -125,13 +133,12 @@ def _near_and_far(
     Clarke-Pearson 1988); its mean is the ROC-AUC.
     """
     n_negative = len(label) - int(label.sum())
-    if not near.any() or not (label & ~near).any() or not n_negative:
+    if not near.any() or not far.any() or not n_negative:
         return 0.5, 0.5, np.inf
     # Ranked among all rows, less the rank among the positives: what remains are negatives.
     placement = (rank[label] - Ranked(rank[label]).rank) / n_negative
-    is_near = near[label]
     parts, variance = [], 0.0
-    for chosen in (is_near, ~is_near):
+    for chosen in (near[label], far[label]):
         some, who = placement[chosen], np.unique(cluster[label][chosen], return_inverse=True)[1]
         parts.append(float(some.mean()))
         by_cluster = np.bincount(who, some - some.mean())

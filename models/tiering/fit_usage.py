@@ -11,6 +11,7 @@ from pydantic import Field
 from features.definitions import Feature
 from features.errors import NotEnoughHistory
 from features.spec import Spec
+from models.base_rate import down_sampling_offset
 from models.calibration import CalibrationSpec, fit_calibration
 from models.judging.curves import effective_rows, wilson
 from models.learners.booster import BoosterSpec, fit_booster
@@ -153,7 +154,8 @@ def fit_fit_usage(
         except NotEnoughHistory as error:
             missing[name] = str(error)
             continue
-        learner = Learner("booster", [text], 1.0)
+        offset = down_sampling_offset(booster.negative_share)
+        learner = Learner("booster", [text], 1.0, offset=offset)
         raw = learner.raw(inputs.names, later)
         mapping = {
             "calibration": fit_calibration(

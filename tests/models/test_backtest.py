@@ -1,11 +1,15 @@
 """The backtest: honest rows, pooled on one scale, and able to say that nothing is shown."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from features.clock import DAY_US
 from features.errors import NotEnoughHistory
+from models.base_rate import shift_to_rate, with_shift
 from models.calibration import CalibrationSpec
 from models.dataset import Customers, Dataset
 from models.judging.backtest import Backtest, backtest
@@ -46,7 +50,7 @@ def _fit(fold: FoldRows, customers: Customers) -> PropensityModel:
 def _entrants(world: object) -> dict[str, Entrant]:
     return {
         "model": model_entrant(_fit, world.customers),
-        "scorecard": scorecard_entrant(CARD, CalibrationSpec(), seed=3),
+        "scorecard": scorecard_entrant(CARD, CalibrationSpec(), horizon_days=7, seed=3),
     }
 
 
@@ -266,6 +270,17 @@ def test_the_champion_is_judged_only_on_outcomes_that_it_had_never_seen(champion
         pr_auc(found.rows.label[unseen], model)
     )
     assert "hampion" in judged.verdict
+
+
+def test_labels_that_moved_the_champion_were_seen_by_it(champion, result) -> None:
+    rows = result.out_of_fold.rows
+    late = int(np.unique(rows.as_of)[-2])
+    scorer = copy.copy(champion.scorer)
+    shift = replace(shift_to_rate(np.array([0.1, 0.2]), 0.3), how="labels", last_as_of=late)
+    scorer.calibration = with_shift(scorer.calibration, shift)
+    unseen = unseen_by(replace(champion, scorer=scorer), rows, horizon_days=7)
+    assert (unseen == (rows.as_of >= late + 7 * DAY_US)).all()
+    assert unseen.sum() < unseen_by(champion, rows, horizon_days=7).sum()
 
 
 def test_a_champion_that_has_seen_every_outcome_is_not_judged(champion, result) -> None:

@@ -87,6 +87,16 @@ def test_flexible_maps_need_their_floor_of_conversions(positives: int, tried: li
     assert mapping["method"] in (tried or ["shift"])
 
 
+def test_rows_of_one_entity_are_one_conversion() -> None:
+    """Three hundred positive rows of thirty accounts do not bear a step curve."""
+    rng = np.random.default_rng(0)
+    label = np.arange(3_000) < 300
+    mapping = fit_calibration(
+        label + rng.normal(size=3_000), label, np.arange(3_000) // 10, CalibrationSpec(), seed=0
+    )
+    assert set(mapping["held_out_log_loss"]) == {"shift", "sigmoid"}
+
+
 def _in_time(n: int, seed: int) -> tuple[np.ndarray, ...]:
     """Ten weekly dates; the score is right in the first half and twice too sure in the second."""
     logit, label, entity = _world(n, seed)

@@ -26,12 +26,14 @@ def _truth_card(calibrate: Dataset) -> Scorecard:
     ]
     plan = Rule(dimension="fit", points=22, name="trial", feature="plan", equals="trial")
     spec = ScorecardSpec(rules=(*reports, *invites, plan))
-    return Scorecard(spec).fit(calibrate, CalibrationSpec(), seed=0)
+    return Scorecard(spec).fit(calibrate, CalibrationSpec(), horizon_days=7, seed=0)
 
 
 def _useless_card(calibrate: Dataset) -> Scorecard:
     rule = Rule(dimension="value", points=60, name="n", feature="noise_count_28d", at_least=4)
-    return Scorecard(ScorecardSpec(rules=(rule,))).fit(calibrate, CalibrationSpec(), seed=0)
+    return Scorecard(ScorecardSpec(rules=(rule,))).fit(
+        calibrate, CalibrationSpec(), horizon_days=7, seed=0
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,11 @@ from models.leakage.null import Labellings, permuted_labels
 from models.leakage.pockets import purest
 from models.leakage.power import check_power
 from models.leakage.strength import strengths
-from tests.leaks.cases import Company, attribute_of, case_of, count_of
+from tests.leaks.cases import START, Company, attribute_of, case_of, count_of
 
 DEAL = count_of("deal_won")
+DAILY = [START + day * DAY_US for day in range(22, 60) if day % 7]
+"""So many dates that many rows lie within a day of the conversion."""
 
 
 def honest(label, gap, entity, rng):
@@ -104,9 +106,6 @@ def test_totals_are_explained_by_the_event_they_count(log):
 
 
 def test_power_that_comes_in_the_last_hours_only_fails(log):
-    """Rows every day, so that many lie within a day of the conversion."""
-    daily = [1_704_067_200_000_000 + day * DAY_US for day in range(22, 60) if day % 7]
-
     def leaks(label, gap, entity, rng):
         late = (label & (gap < DAY_US)) | (rng.random(len(label)) < 0.02)
         return rng.poisson(0.1, len(label)) + 5.0 * late
@@ -117,10 +116,27 @@ def test_power_that_comes_in_the_last_hours_only_fails(log):
         return rng.normal(0, 1, len(label)) + 2 * np.exp(-days / 7)
 
     columns = {DEAL: leaks, count_of("pricing"): grows, count_of("login"): honest}
-    _, (power, hours) = judged(log, columns, as_ofs=daily)
+    _, (power, hours) = judged(log, columns, as_ofs=DAILY)
     assert power.findings == ()
     assert [(one.name, one.severity) for one in hours.findings] == [("deal_won", "fail")]
     assert all(one.caught for one in hours.planted)
+
+
+def test_intent_that_lasts_for_days_only_is_no_leak(log):
+    """Somebody looks at prices for three days, then buys: weeks before, nothing told it."""
+
+    def looks(label, gap, entity, rng):
+        days = np.where(label, gap / DAY_US, 99)
+        return rng.poisson(0.1, len(label)) + rng.poisson(np.where(days < 4, 6 - days, 0))
+
+    case = case_of(log, {DEAL: looks}, as_ofs=DAILY)
+    value, label = case.rows.matrix.column(DEAL.name), case.rows.label
+    weeks = label & (case.us_to_conversion > 7 * DAY_US)
+    last = label & (case.us_to_conversion < DAY_US)
+    areas = [roc_auc_score(of[of | ~label], value[of | ~label]) for of in (last, weeks)]
+    assert areas[0] > 0.95
+    assert areas[1] < 0.6
+    assert judged(log, {DEAL: looks}, as_ofs=DAILY)[1][1].findings == ()
 
 
 def test_weekly_rows_rarely_lie_within_a_day_and_the_check_says_so(log):
@@ -184,11 +200,13 @@ def test_areas_from_ranks_are_those_of_scikit_learn(rows):
 
 
 def test_near_and_far_are_areas_against_the_same_others(log):
-    case = case_of(log, {DEAL: honest})
+    case = case_of(log, {DEAL: honest}, as_ofs=DAILY)
     found = strengths(case).of[DEAL.name]
     value, label = case.rows.matrix.column(DEAL.name), case.rows.label
     near = label & (case.us_to_conversion < DAY_US)
-    for positive, area in ((near, found.near), (label & ~near, found.far)):
+    far = label & ~near & (case.us_to_conversion < 3 * DAY_US)
+    assert far.sum() > 5
+    for positive, area in ((near, found.near), (far, found.far)):
         some = positive | ~label
         assert area == pytest.approx(roc_auc_score(positive[some], value[some]))
 

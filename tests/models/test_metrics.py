@@ -193,6 +193,20 @@ def test_a_bin_of_hanging_rows_has_an_interval_that_covers_where_plain_wilson_do
     assert clustered > 0.9
 
 
+def test_an_interval_holds_the_truth_where_accounts_differ_much_in_size() -> None:
+    """Colleagues convert together, and a few accounts hold most rows."""
+    rng = np.random.default_rng(8)
+    covered = 0
+    for _ in range(300):
+        size = np.ceil(np.exp(rng.normal(1.2, 1.2, 60))).astype(int)
+        cluster = np.repeat(np.arange(60), size)
+        label = (rng.random(60) < 0.1)[cluster]
+        n = effective_rows(label, cluster)
+        low, high = wilson(label.mean() * n, n)
+        covered += low <= 0.1 <= high
+    assert covered / 300 > 0.9
+
+
 def test_independent_rows_count_almost_whole_and_repeated_rows_once() -> None:
     rng = np.random.default_rng(5)
     label = rng.random(4_000) < 0.2

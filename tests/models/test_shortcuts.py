@@ -1,5 +1,6 @@
 """The price of shortcuts: what is divided, what is spread, and what is claimed."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from models.judging.shortcuts import (
 from models.learners.rungs import ModelSpec
 from models.metrics import roc_auc
 from models.propensity import PropensityModel
+from models.scorecard_rules import Rule
 from models.splits import FoldSpec, Split, temporal_split
 
 PARTS = ("train", "calibrate", "test")
@@ -173,10 +175,53 @@ def test_where_rows_are_alike_at_all_times_a_random_split_has_no_price(
 
 def test_a_shortcut_can_undersell() -> None:
     row = {"shortcut": "random rows", "metric": "roc_auc", "price": -0.1}
-    table = pd.DataFrame([row | {"price_low": -0.2, "price_high": -0.05}])
-    assert price_sentence(table) == (
-        "In ROC-AUC, 'random rows' undersells by -0.100 (-0.200 to -0.050)."
+    same = {"same_price": -0.02, "same_price_low": -0.04, "same_price_high": 0.01}
+    table = pd.DataFrame([row | same | {"price_low": -0.2, "price_high": -0.05}])
+    told = "In ROC-AUC, 'random rows' undersells by -0.100 (-0.200 to -0.050), on the rows of both "
+    assert price_sentence(table) == f"{told}tests by -0.020 (-0.040 to +0.010)."
+    few = table.assign(same_price=np.nan, same_price_low=np.nan, same_price_high=np.nan)
+    assert "on the rows of both tests by what can't be told (too few" in price_sentence(few)
+
+
+def test_months_that_are_easier_are_no_price_on_the_same_rows(make_world: Callable) -> None:
+    """Points that learn nothing rank no better for a random split; older months are easier."""
+    world = make_world(n_entities=400, n_weeks=12, seed=4)
+    honest = temporal_split(world.data, 7, FoldSpec())
+    late = world.data.as_of >= world.data.as_of[honest.test].min()
+    rules = [
+        Rule(dimension="value", points=20, name=f"r{n}", feature="reports_count_7d", at_least=n)
+        for n in (1, 3, 8)
+    ]
+    rng = np.random.default_rng(0)
+    label = world.data.label.copy()
+    label[late] = rng.permutation(label[late])
+    data = replace(world.data, label=label)
+
+    def points(train: Dataset, calibrate: Dataset, customers: object) -> PropensityModel:
+        return PropensityModel.fit(
+            train,
+            calibrate,
+            customers,
+            ModelSpec(learner="scorecard").without_views(),
+            horizon_days=7,
+            seed=3,
+            rules=rules,
+        )
+
+    parts = [data.take(rows) for rows in (honest.train, honest.calibrate)]
+    table = price_of_shortcuts(
+        points,
+        points(*parts, world.customers),
+        data,
+        honest,
+        world.customers,
+        n_bootstrap=40,
+        seed=3,
     )
+    rows = table[table["metric"] == "roc_auc"]
+    assert (rows["price_low"] > 0).all()
+    assert (rows[["same_price", "same_price_low", "same_price_high"]] == 0).all(axis=None)
+    assert (rows["same_rows"] < rows["rows"]).all()
 
 
 def test_without_whole_history_features_that_shortcut_is_left_out(

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -15,7 +16,7 @@ from features.clock import DAY_US, to_us
 from features.errors import NotEnoughHistory
 from features.matrix import FeatureMatrix, Snapshots
 from models.dataset import Dataset
-from models.splits import FoldSpec, temporal_split
+from models.splits import FoldSpec, conversions, temporal_split
 
 
 def _rows(days: list[int], label: list[bool], mature: list[bool] | None = None) -> Dataset:
@@ -72,6 +73,21 @@ def test_boundaries_move_until_every_fold_has_conversions() -> None:
     assert all(fold.positives >= 3 for fold in split.folds)
 
 
+def test_a_conversion_counts_once_however_many_rows_it_makes_positive() -> None:
+    """Three accounts that convert, each in the six daily rows before: not eighteen conversions."""
+    days = [start + day for start in (0, 40, 80) for day in range(6)]
+    data = _rows(days, [True] * 18)
+    rows = data.matrix.snapshots
+    whose = np.repeat(np.arange(3, dtype=np.int32), 6)
+    matrix = replace(data.matrix, snapshots=replace(rows, entity=whose))
+    same = replace(data, matrix=matrix)
+    assert np.flatnonzero(conversions(same)).tolist() == [5, 11, 17]
+    assert conversions(data).all()
+    assert temporal_split(same, 1, FoldSpec(min_positives=1)).test.sum() == 6
+    with pytest.raises(NotEnoughHistory, match="3 conversions in 18 rows"):
+        temporal_split(same, 1, FoldSpec(min_positives=2))
+
+
 def test_the_table_of_folds_counts_what_the_masks_hold() -> None:
     data = _rows(list(range(100)), [True] * 100)
     split = temporal_split(data, 5, FoldSpec())
@@ -85,10 +101,10 @@ def test_the_table_of_folds_counts_what_the_masks_hold() -> None:
 
 def test_too_short_a_history_is_refused_with_the_way_out() -> None:
     with pytest.raises(
-        NotEnoughHistory, match=r"2 of 2 rows with a known outcome convert.*horizon_days"
+        NotEnoughHistory, match=r"2 conversions in 2 rows with a known outcome.*horizon_days"
     ):
         temporal_split(_rows([0, 1], [True, True]), 7, FoldSpec())
-    with pytest.raises(NotEnoughHistory, match="0 of 0 rows with a known outcome"):
+    with pytest.raises(NotEnoughHistory, match="0 conversions in 0 rows with a known outcome"):
         temporal_split(_rows([0, 1], [True, True], [False, False]), 7, FoldSpec())
 
 

@@ -80,7 +80,7 @@ def test_a_fold_is_fitted_on_outcomes_that_were_known_when_its_rows_began(
 ):
     as_of = np.array([day for day, _ in rows]) * DAY_US
     label = np.array([converts for _, converts in rows])
-    found = walk_forward(as_of, label, horizon_days, folds, min_positives)
+    found = walk_forward(as_of, label, np.arange(len(label)), horizon_days, folds, min_positives)
     assert len(found) <= folds
     assert (np.sum([later for _, later in found], axis=0) <= 1).all()
     for train, later in found:
@@ -92,7 +92,9 @@ def test_a_fold_is_fitted_on_outcomes_that_were_known_when_its_rows_began(
 
 
 def test_folds_are_as_many_as_asked_and_share_the_conversions(world):
-    found = walk_forward(world.data.as_of, world.data.label, 7, folds=3, min_positives=5)
+    found = walk_forward(
+        world.data.as_of, world.data.label, world.data.cluster, 7, folds=3, min_positives=5
+    )
     judged = [int(world.data.label[later].sum()) for _, later in found]
     assert len(found) == 3
     assert max(judged) < 2 * min(judged)
@@ -100,9 +102,11 @@ def test_folds_are_as_many_as_asked_and_share_the_conversions(world):
 
 
 def test_with_few_conversions_there_are_fewer_folds_and_then_none(world):
-    as_of, label = world.data.as_of, world.data.label
-    many = int(label.sum())
-    numbers = [len(walk_forward(as_of, label, 7, 5, least)) for least in (1, many // 4, many)]
+    as_of, label, cluster = world.data.as_of, world.data.label, world.data.cluster
+    many = len(np.unique(cluster[label]))
+    numbers = [
+        len(walk_forward(as_of, label, cluster, 7, 5, least)) for least in (1, many // 4, many + 1)
+    ]
     assert numbers[0] == 5
     assert 0 < numbers[1] < 5
     assert numbers[2] == 0

@@ -58,7 +58,13 @@ def test_a_known_rate_moves_the_probabilities_and_nothing_else(moved) -> None:
         for name in names[0]
         if (folders[0] / name).read_bytes() != (folders[1] / name).read_bytes()
     }
-    assert changed == {"bundle.json", "calibration.json", "tiers.json"}
+    views = {"fit-view.json", "usage-view.json"}
+    assert changed == {"bundle.json", "calibration.json", "tiers.json"} | views
+    for view in ("fit_score", "usage_score"):
+        odds = [table[view] / (1 - table[view]) for table in (old, new)]
+        np.testing.assert_allclose(odds[1] / odds[0], result.shift.factor[0], rtol=1e-9)
+    for view in ("fit_tier", "usage_tier"):
+        assert (old[view] == new[view]).all()
     assert json.loads((folders[1] / "calibration.json").read_text())["base_rate"]["how"] == "known"
 
 
@@ -97,6 +103,9 @@ def test_moves_do_not_pile_up(moved) -> None:
     assert second.before.number == first.version.number
     assert second.shift == first.shift
     assert second.cutoffs == first.cutoffs
+    folders = [registry.fetch(moved.run, one.version) for one in (first, second)]
+    for name in ("fit-view.json", "calibration.json"):
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
 def test_programs_read_the_result_as_json(moved) -> None:

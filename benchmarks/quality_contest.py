@@ -31,6 +31,7 @@ class Contest:
     ):
         parts = [dataset.take(getattr(split, part)) for part in FOLDS]
         self.train, self.calibrate, self.test = parts
+        self.before_test = dataset.take(split.train | split.calibrate)
         self.customers = customers.known_before(int(self.test.as_of.min()))
         self.trials, self.settings, self.rules = trials, settings, settings.scorecard.rules
         spec = settings.model
@@ -70,7 +71,7 @@ class Contest:
         without = pool.model_copy(update={"similarity": off})
         bare = self._inputs(without)
         found["pool without similarity"] = self._judging(bare)(self._fit(bare, without))
-        ladder = climb(self.train, self.customers, self.spec, self.rules, **self.how)
+        ladder = climb(self.before_test, self.customers, self.spec, self.rules, **self.how)
         found["ladder"] = found["pool" if ladder.chosen == "booster" else ladder.chosen]
         about = {
             "ladder": ladder.chosen,

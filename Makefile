@@ -30,7 +30,7 @@ train: $(STAMP) ## Train, judge and register a model (SETTINGS=file.yaml; defaul
 	@$(RUN) train $(OPTIONS)
 
 predict: $(STAMP) ## Score every eligible entity with the champion (AS_OF=2024-06-01 SETTINGS=file.yaml)
-	@$(RUN) predict $(OPTIONS) $(if $(AS_OF),--as-of $(AS_OF))
+	@$(RUN) predict $(OPTIONS) $(if $(AS_OF),--as-of "$(AS_OF)")
 
 ui: $(STAMP) ## Open MLflow's UI on the local store
 	@$(RUN) ui $(OPTIONS)

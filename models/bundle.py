@@ -97,12 +97,15 @@ def load_bundle(folder: Path | str) -> PropensityModel:
     if changed:
         raise SchemaMismatch(
             f"{len(changed)} of {len(recorded)} files in {str(root)!r} are missing or differ from "
-            f"{MANIFEST}: {few(changed)}. Take the bundle from the registry again."
+            f"{MANIFEST}: {few(changed)}. {_REMEDY}"
         )
     features = from_json((root / "feature_schema.json").read_text(encoding="utf-8"))
     training = about["training"]
     periods = {key: tuple(training[key]) for key in ("train_period", "calibrate_period")}
     return PropensityModel(Scorer.load(root), features, Training(**{**training, **periods}))
+
+
+_REMEDY = "Use another version, restore its files from a backup, or train again."
 
 
 def read_about(folder: Path | str) -> dict[str, Any]:
@@ -116,7 +119,10 @@ def read_about(folder: Path | str) -> dict[str, Any]:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         raise SchemaMismatch(f"No model in {str(folder)!r}: {MANIFEST} is missing.")
-    about = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SchemaMismatch(f"{str(path)!r} is damaged. {_REMEDY}") from error
     if about.get("format_version") != FORMAT_VERSION:
         raise SchemaMismatch(
             f"The bundle in {str(folder)!r} has format {about.get('format_version')!r}, this "

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from features.matrix import FeatureMatrix
     from models.dataset import Dataset
 
+_SLIP = 0.93
+"""Likeness of a misspelt name to the right one (`difflib`)."""
 _POINTS_PER_UNIT = 20.0
 """Points that start as one unit of log-odds before the map is fitted; only its scale."""
 
@@ -77,7 +79,10 @@ class Scorecard:
     mapping: dict[str, Any] | None = None
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuse a rule whose feature is a slip of the pen away from one of `names`.
+        """Refuse a rule of the settings whose feature is none of `names`.
+
+        It would weaken the baseline in silence. The shipped rules are made for any product, so
+        of them a slip of the pen alone is refused; the others have no data, and that is told.
 
         Raises
         ------
@@ -88,11 +93,17 @@ class Scorecard:
         for rule in self.spec.rules:
             if rule.feature is None or rule.feature in known:
                 continue
-            if near := get_close_matches(rule.feature, sorted(known), n=1, cutoff=0.93):
-                raise SettingsError(
-                    f"The scorecard rule {rule.name!r} reads {rule.feature!r}, which is no "
-                    f"feature. Did you mean {near[0]!r}?"
-                )
+            shipped = rule in DEFAULT_RULES
+            near = get_close_matches(
+                rule.feature, sorted(known), n=1, cutoff=_SLIP if shipped else 0.0
+            )
+            if shipped and not near:
+                continue
+            nearest = f" The nearest is {near[0]!r}." if near else ""
+            raise SettingsError(
+                f"The scorecard rule {rule.name!r} reads {rule.feature!r}, which is no "
+                f"feature.{nearest} Leave `feature` out to list the rule without counting it."
+            )
 
     def score(self, matrix: "FeatureMatrix") -> ScorecardResult:
         """Points, tiers and fired rules of each row."""

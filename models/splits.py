@@ -37,6 +37,9 @@ class FoldSpec(Spec):
     def _check(self) -> "FoldSpec":
         if self.train_share + self.calibrate_share >= 1:
             raise ValueError("train_share + calibrate_share must leave a share for the test fold")
+        shares = {"train_share", "calibrate_share"} & self.model_fields_set
+        if shares and self.calibrate_from:
+            raise ValueError("give shares or dates, not both")
         if (self.calibrate_from is None) != (self.test_from is None):
             raise ValueError("give calibrate_from and test_from together, or neither")
         if self.calibrate_from and self.test_from and self.calibrate_from >= self.test_from:
@@ -114,11 +117,17 @@ def temporal_split(dataset: "Dataset", horizon_days: int, spec: FoldSpec) -> Spl
     per_time = np.bincount(place, minlength=len(times))
     boundaries = _boundaries(times, per_time, gap, spec)
     if boundaries is None:
+        n, least = int(per_time.sum()), spec.min_positives
+        few = n < len(FOLDS) * least
+        reason = "There are too few conversions" if few else "The history is too short"
+        remedy = "Wait for more, or bring a longer history."
+        if not few:
+            remedy = "Bring a longer history or shorten horizon_days."
         raise NotEnoughHistory(
-            f"The history is too short to train, calibrate and test: {int(per_time.sum())} "
-            f"conversions in {int(mature.sum())} rows with a known outcome, at {len(times)} dates "
-            f"{_range(times)}; each fold needs {spec.min_positives}, and {gap // DAY_US} days lie "
-            "between folds. Bring a longer history or shorten horizon_days." + _dates_given(spec)
+            f"{reason} to train, calibrate and test: {n} in {int(mature.sum())} rows with a known "
+            f"outcome, at {len(times)} dates {_range(times)}; each of the three needs {least} "
+            f"(evaluation.folds.min_positives), and {gap // DAY_US} days lie between them. "
+            f"{remedy}{_dates_given(spec)}"
         )
     starts = [times[0], *boundaries]
     ends = [*boundaries, np.iinfo(np.int64).max]

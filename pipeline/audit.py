@@ -14,9 +14,11 @@ from models.leakage.power import check_power
 from models.leakage.scrambled import check_scrambled_future
 from models.leakage.spec import AuditSpec
 from pipeline.dataset import Assembled
+from pipeline.report_audit import unused
 from pipeline.settings import Run
 
 Say = Callable[[str], None]
+_MOST_TOLD = 5
 
 
 def audit(run: Run, data: Assembled, train_rows: Dataset, say: Say) -> Audit:
@@ -53,9 +55,12 @@ def audit(run: Run, data: Assembled, train_rows: Dataset, say: Say) -> Audit:
         *_timed(lambda: (check_scrambled_future(case),)),
     )
     found = Audit(checks, spec.allow, spec.strict)
-    for one in found.alarms:
+    refusing = found.refused_by if spec.fail else ()
+    for one in (one for one in found.alarms if one not in refusing):
         say(f"Leak audit, {one.severity}: {one.origin}: {one.evidence} {one.remedy}")
     say(f"Leak audit: {found.verdict}")
+    if found.unused_allowances:
+        say(f"Leak audit: {unused(found)}")
     return found
 
 
@@ -69,8 +74,15 @@ def refuse_leaks(found: Audit, spec: AuditSpec) -> None:
     """
     if spec.fail and not found.passed:
         raise FeatureLeak(
-            f"The training is refused. {found.verdict} (`audit.fail: false` trains nevertheless.)"
+            f"The training is refused. {found.verdict}{_evidence(found)} (`audit.fail: false` "
+            "trains nevertheless.)"
         )
+
+
+def _evidence(found: Audit) -> str:
+    told = [f" {one.evidence} {one.remedy}" for one in found.refused_by[:_MOST_TOLD]]
+    more = len(found.refused_by) - len(told)
+    return "".join(told) + (f" And {more} more." if more > 0 else "")
 
 
 def _timed(check: Callable[[], tuple[Check, ...]]) -> list[Check]:

@@ -17,6 +17,7 @@ from pipeline.cli_judging import evaluate, recalibrate
 from pipeline.cli_options import (
     DEMO,
     as_of_option,
+    check_budget,
     finish,
     json_option,
     model_option,
@@ -66,6 +67,7 @@ def main(verbose: bool) -> None:
 @click.option(
     "--tune",
     metavar="BUDGET",
+    callback=check_budget,
     help="First search for booster settings: for a time (10m) or a number of trials (40).",
 )
 def train(path: Path | None, as_json: bool, champion: bool, tune: str | None) -> None:
@@ -140,6 +142,8 @@ def features(
     path: Path | None, as_json: bool, search: str | None, markdown: Path | None, check: bool
 ) -> None:
     """List the features: what each column means, its window, unit and dimension."""
+    if as_json and markdown is not None:
+        raise SettingsError("--json prints and --markdown writes a file: give one of them.")
     run = run_of(path, as_json)
 
     from pipeline import catalogue

@@ -21,8 +21,36 @@ settings_option = click.option(
 model_option = click.option(
     "--model", default="champion", show_default=True, help="Registry alias or version number."
 )
+
+
+def check_budget(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no budget before anything long begins."""
+    from models.choosing.tuning import read_budget
+
+    if value is not None:
+        read_budget(value)
+    return value
+
+
+def check_as_of(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Refuse what is no time before anything long begins."""
+    from features.clock import to_us
+    from features.errors import EventLogError
+
+    if value is not None:
+        try:
+            to_us(value)
+        except ValueError as error:
+            raise EventLogError(
+                f"--as-of {value!r} is no date; write it like 2024-06-01."
+            ) from error
+    return value
+
+
 as_of_option = click.option(
-    "--as-of", help="Date (its midnight UTC) or time to score at. Default: the newest complete day."
+    "--as-of",
+    callback=check_as_of,
+    help="Date (its midnight UTC) or time to score at. Default: the newest complete day.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 

@@ -223,7 +223,7 @@ def _champion(run: Run, data: Assembled, found: OutOfFold, say: Say) -> AgainstC
         champion = load_champion(run, "champion")
     except NotEnoughHistory:
         return AgainstChampion(0, 0, None, "No champion is registered yet to compare with.")
-    log = events_for(run, champion, say)
+    log = events_for(run, champion, lambda text: say(f"Champion's data: {text}"))
     if log.fingerprint != data.log.fingerprint:
         return AgainstChampion(
             0,

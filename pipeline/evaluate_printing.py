@@ -7,7 +7,7 @@ from pipeline.wording import METRIC_NAMES, interval, near, percent, shown
 
 def print_backtest(result: BacktestResult) -> None:
     """The table of folds; if they were judged, the pooled metrics and the verdicts."""
-    folds = table("fold", "part", "from", "to", "rows", "converting", "purged")
+    folds = table("fold", "part", "from", "to", "rows", "converting rows", "purged")
     for number, split in enumerate(result.splits, 1):
         for row in split.describe():
             folds.add_row(
@@ -32,7 +32,9 @@ def print_backtest(result: BacktestResult) -> None:
             shown(card["difference"]),
             interval(card["difference_low"], card["difference_high"]),
         )
-    over_time = table("PR-AUC by fold", "base rate", "model", "scorecard", "95 % interval")
+    over_time = table(
+        "PR-AUC by fold", "base rate", "model", "scorecard", "difference", "95 % interval"
+    )
     for number, fold in enumerate(found.folds, 1):
         rows = fold.table[fold.table["metric"] == "pr_auc"].set_index("contender")
         model, card = rows.loc["model"], rows.loc["scorecard"]
@@ -41,6 +43,7 @@ def print_backtest(result: BacktestResult) -> None:
             percent(fold.base_rate),
             shown(model["value"]),
             shown(card["value"]),
+            shown(card["difference"]),
             interval(card["difference_low"], card["difference_high"]),
         )
     perfect = found.if_perfect["model"]
@@ -50,8 +53,7 @@ def print_backtest(result: BacktestResult) -> None:
         folds,
         over_time,
         metrics,
-        f"Base rate {percent(found.base_rate)}; {found.converting:,} accounts, or users without "
-        f"one, convert. {recent}\n"
+        f"Base rate {percent(found.base_rate)}; {found.converting:,} accounts convert. {recent}\n"
         f"A perfectly calibrated model would show a calibration error of {shown(perfect.mean)} "
         f"here ({interval(perfect.low, perfect.high)}).\n"
         f"{found.verdict}\n{champion.verdict}\n{segment}\n{price}\nReport: {near(result.report)}",

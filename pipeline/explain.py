@@ -46,6 +46,7 @@ class Explanation:
     reasons: tuple[Reason, ...]
     look_alikes: tuple[tuple[str, float], ...]
     raw_score: float
+    calibration: str
     probability: float
     pql_score: float
     tier: str
@@ -62,6 +63,7 @@ class Explanation:
             "reasons": [vars(reason) for reason in self.reasons],
             "look_alikes": [list(pair) for pair in self.look_alikes],
             "raw_score": self.raw_score,
+            "calibration": self.calibration,
             "probability": self.probability,
             "pql_score": self.pql_score,
             "tier": self.tier,
@@ -98,6 +100,7 @@ def explain(
         reasons=tuple(champion.model.explain(matrix, *kin, top=MOST_REASONS)[0]),
         look_alikes=tuple(champion.model.look_alikes(matrix, *kin, k=NEIGHBOURS)[0]),
         raw_score=float(scored["raw_score"]),
+        calibration=str(champion.model.scorer.calibration["method"]),
         probability=float(scored["probability"]),
         pql_score=float(scored["pql_score"]),
         tier=str(scored["tier"]),

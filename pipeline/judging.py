@@ -19,6 +19,7 @@ from models.propensity import PropensityModel
 from models.scorecard import Scorecard
 from models.scorecard_rules import Rule
 from models.scoring import tier_basis
+from models.tiering.capacity import CapacityTiers
 from models.tiering.fit_usage import Cell, conversion_matrix
 from models.tiering.hysteresis import Churn, replay, tier_churn
 from pipeline.dataset import Assembled, Say
@@ -26,6 +27,9 @@ from pipeline.settings import Run, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CALLS = 60
+"""That sales is taken to make in a week where the settings say nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,11 @@ def fitter(settings: Settings, spec: ModelSpec, rules: tuple[Rule, ...] | None =
 
 def rows_per_date(settings: Settings) -> int:
     """Rows that sales can work per as_of."""
+    tiers = settings.model.tiers
+    calls = tiers.reps * tiers.per_rep_per_week if isinstance(tiers, CapacityTiers) else CALLS
     # Capacity is given per week, the calendar may be denser or sparser.
-    return max(1, round(settings.evaluation.capacity_per_week * settings.cohort.every_days / 7))
+    week = settings.evaluation.capacity_per_week or calls
+    return max(1, round(week * settings.cohort.every_days / 7))
 
 
 def judge_all(

@@ -31,15 +31,15 @@ SHOWN = (
 def plot_folds(splits: Sequence[Split], dataset: Dataset, path: Path) -> None:
     """One line per fold, oldest on top: its parts by as_of, what lies between, what is too recent.
 
-    Numbers in the bars are conversions.
+    Numbers in the bars are rows that convert.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.patches import Patch
 
     drawing, axes = figure(
         "What each fold learns from and is judged on",
-        "Bars are as_of times, numbers conversions. Rows between two parts would share outcomes "
-        "with the later one.",
+        "Bars are as_of times, numbers converting rows. Rows between two parts would share "
+        "outcomes with the later one.",
     )
     drawing.set_size_inches(8.4, 2.2 + 0.42 * len(splits))
 
@@ -131,6 +131,7 @@ def plot_metrics(result: Backtest, path: Path) -> None:
             axes.axhline(0, color=GREY, linewidth=1, linestyle="--")
         axes.axvline(len(names) - 1.5, color="#e6e6e6", linewidth=1)
         axes.set_xticks(range(len(names)), names)
+        axes.set_xlabel("fold", fontsize=8)
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.tick_params(labelsize=8)
         for side in ("top", "right"):

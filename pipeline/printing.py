@@ -31,7 +31,7 @@ def print_training(result: Training) -> None:
     """Folds, metrics of model and scorecard, verdict, and where everything went."""
     found, judged = result.findings, result.findings.judged
     evaluation = judged.evaluation
-    folds = table("fold", "from", "to", "rows", "converting", "purged")
+    folds = table("fold", "from", "to", "rows", "converting rows", "purged")
     for row in found.split.describe():
         folds.add_row(
             *(str(row[key]) for key in ("fold", "from", "to")),
@@ -50,8 +50,10 @@ def print_training(result: Training) -> None:
     show(folds, metrics)
     lines = [
         f"Base rate {percent(evaluation.base_rate)}: {evaluation.positives:,} of "
-        f"{evaluation.rows:,} test rows convert. What each number means: see the report.",
+        f"{evaluation.rows:,} test rows convert ({evaluation.converting:,} accounts). What each "
+        "number means: see the report.",
         evaluation.verdict,
+        evaluation.calibration,
         found.ladder.verdict,
     ]
     lines += [judged.null_verdict, judged.segment_verdict]
@@ -66,7 +68,8 @@ def print_training(result: Training) -> None:
     version = result.version
     alias = " and ".join(version.aliases)
     lines.append(f"Registered {version.name} version {version.number} as {alias}")
-    if "champion" in version.aliases and "model is better" not in evaluation.verdict:
+    better = "model is better" in evaluation.verdict or result.rung == "scorecard"
+    if "champion" in version.aliases and not better:
         lines.append("It is the champion by being the first, not by being better than the points")
     if "champion" not in version.aliases:
         lines.append(
@@ -125,14 +128,18 @@ def print_explanation(result: Explanation) -> None:
     reasons = table("log-odds", "because")
     for reason in result.reasons:
         reasons.add_row(f"{reason.contribution:+.2f}", reason.text)
+    rest = result.raw_score - sum(reason.contribution for reason in result.reasons)
+    reasons.add_row(f"{rest:+.2f}", "all else: an average row, and facts that weigh less")
+    reasons.add_row(f"{result.raw_score:+.2f}", "raw score")
     show(events, reasons)
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
         show(f"Nearest customers, as they looked just before they bought: {like}")
     within = f"{result.horizon_days} day{'' if result.horizon_days == 1 else 's'}"
     show(
-        f"Raw score {result.raw_score:+.2f} -> probability {percent(result.probability)} within "
-        f"{within} -> PQL score {result.pql_score:.0f} -> tier {result.tier}\n"
+        f"Raw score {result.raw_score:+.2f} -> calibration ({result.calibration}) -> probability "
+        f"{percent(result.probability)} within {within} -> PQL score {result.pql_score:.0f} -> "
+        f"tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
 

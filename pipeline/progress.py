@@ -1,9 +1,10 @@
 """Progress of long work: a bar on a terminal, one plain line in a log."""
 
-import logging
+import sys
+import time
 from typing import Any
 
-logger = logging.getLogger("pipeline")
+_TOLD_EVERY_S = 30.0
 
 
 class Progress:
@@ -13,6 +14,7 @@ class Progress:
         self.title = title
         self._bar: Any = None
         self._task: Any = None
+        self._told = time.monotonic()
 
     def __enter__(self) -> "Progress":
         from rich.console import Console
@@ -37,7 +39,15 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total)
         else:
-            logger.debug("%s: %d of %d", self.title, done, total)
+            self._tell(done, total)
+
+    def _tell(self, done: int, total: int) -> None:
+        """A line where there is no terminal, at most one in half a minute."""
+        now = time.monotonic()
+        if now - self._told >= _TOLD_EVERY_S:
+            self._told = now
+            sys.stderr.write(f"{self.title}: {done} of {total}\n")
+            sys.stderr.flush()
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:

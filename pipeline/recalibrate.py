@@ -147,7 +147,10 @@ def sentence(shift: Shift, first_as_of: int, last_as_of: int) -> str:
     """What was done, as the new version's description."""
     factor, low, high = shift.factor
     if shift.how == "known":
-        why = f"so that {100 * shift.rate:.2f} % of recent rows are expected to convert"
+        why = (
+            f"so that {100 * shift.rate:.2f} % of all {shift.rows:,} recent rows are expected to "
+            "convert, those with unknown outcomes included"
+        )
     else:
         why = (
             f"(95 %: {low:.2f} to {high:.2f}), from {shift.positives:,} conversions in "

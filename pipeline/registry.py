@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from features.definitions import Feature
-from features.errors import NotEnoughHistory
+from features.errors import NotEnoughHistory, few
 from models import scoring
 from models.dataset import Dataset
 from models.propensity import PropensityModel
@@ -114,7 +114,7 @@ def find(run: Run, alias_or_number: str = CHAMPION) -> Version:
     except MlflowException as error:
         raise NotEnoughHistory(
             f"The registry has no {alias_or_number!r} of model {run.model_name!r}. "
-            "Train one first: make train, with the same settings file."
+            + _there_is(client, run.model_name)
         ) from error
     return Version(found.name, int(found.version), tuple(found.aliases), found.run_id)
 
@@ -183,3 +183,11 @@ def _no_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
         if variable is None:
             del os.environ["PYTHONDONTWRITEBYTECODE"]
+
+
+def _there_is(client: Any, name: str) -> str:
+    """Which versions can be named, or how to make one."""
+    versions = sorted(int(one.version) for one in client.search_model_versions(f"name='{name}'"))
+    if not versions:
+        return "Train one first: make train, with the same settings file."
+    return f"There are versions {few([str(number) for number in versions])}, and their aliases."

@@ -56,7 +56,7 @@ def write_report(
     plot_reliability(evaluation.reliability, folder / "reliability.png")
     plot_gain(evaluation.gain, folder / "gain.png")
     sections = [
-        _opening(run, data, evaluation),
+        _opening(run, data, model, evaluation),
         _metrics(evaluation),
         "![Reliability](reliability.png)\n\n![Gain](gain.png)\n",
         nulls_section(judged.null_table, judged.nulls, judged.null_verdict),
@@ -81,17 +81,21 @@ def write_report(
     return page
 
 
-def _opening(run: Run, data: Assembled, evaluation: Evaluation) -> str:
-    log = data.log
+def _opening(run: Run, data: Assembled, model: PropensityModel, evaluation: Evaluation) -> str:
+    log, mapping = data.log, model.scorer.calibration
     return (
         f"# {run.settings.name}: model against scorecard\n\n"
         f"**{evaluation.verdict}**\n\n"
         f"Asked: does this {run.settings.entity} convert within {run.settings.horizon_days} days "
         f"of as_of? Judged on {evaluation.rows:,} snapshots of {evaluation.entities:,} "
-        f"{run.settings.entity}s, of which {evaluation.positives:,} convert (base rate "
-        f"{percent(evaluation.base_rate)}), all later than anything the model was fitted or "
-        f"calibrated on. With labels permuted within each date its PR-AUC falls to "
+        f"{run.settings.entity}s; {evaluation.positives:,} of them (base rate "
+        f"{percent(evaluation.base_rate)}) are followed by one of {evaluation.converting:,} "
+        "conversions. All are later than anything the model was fitted or calibrated on. With each "
+        "date's labels exchanged among its rows, the same scores have a PR-AUC of "
         f"{shown(evaluation.permuted_pr_auc)}.\n\n"
+        f"{evaluation.calibration}\n\n"
+        f"Model: {model.scorer.learner.rung}, calibrated by {mapping['method']} (chosen by "
+        f"{mapping['chosen_by']}), seed {run.settings.seed}.\n\n"
         f"Data: {log.n_events:,} events, {to_text(log.first_at)[:19]} to "
         f"{to_text(log.data_end)[:19]}, fingerprint `{log.fingerprint[:16]}`.\n"
     )
@@ -103,7 +107,14 @@ def _metrics(evaluation: Evaluation) -> str:
         model, card = rows.iloc[0], rows.iloc[1]
         cells = [_ranged(model), _ranged(card), _ranged(card, "difference")]
         lines.append(_row(METRIC_NAMES[metric], *cells, METRIC_MEANINGS[metric]))
-    return "\n".join([*lines, "", INTERVAL_MEANING + "\n"])
+    perfect = evaluation.if_perfect
+    note = (
+        f"{INTERVAL_MEANING} Calibration errors are never 0, since a bin's few rows miss their "
+        "share, and resampled rows miss by more: their range may lie above the value. True "
+        f"probabilities would show a calibration error of {shown(perfect.mean)} "
+        f"({interval(perfect.low, perfect.high)}) here.\n"
+    )
+    return "\n".join([*lines, "", note])
 
 
 def _header(*names: str) -> list[str]:
@@ -145,7 +156,7 @@ def _folds(split: Split, horizon_days: int) -> str:
         "## Folds in time\n",
         f"Whole dates go to one fold. A row is purged when its label window ({horizon_days} days) "
         "would reach into the next fold.\n",
-        "| fold | from | to | rows | converting | entities | purged |",
+        "| fold | from | to | rows | converting rows | entities | purged |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
@@ -212,7 +223,7 @@ def _cautions(data: Assembled) -> str:
 
 def _features(model: PropensityModel) -> str:
     title = "## Features that carry the model\n"
-    lines = [title, *_header("share of gain", "feature", "meaning")]
+    lines = [title, *_header("share", "feature", "meaning")]
     meanings = {feature.name: feature.meaning for feature in model.features}
     for name, share in model.importance()[:20]:
         meaning = meanings.get(name, "similarity to customers")

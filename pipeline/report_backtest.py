@@ -86,7 +86,7 @@ def _opening(run: Run, data: Assembled, result: Backtest, champion: AgainstChamp
         "fold trains a model as one would have on that day, and judges it on what came later: "
         f"{len(found.rows):,} snapshots of {len(np.unique(found.rows.entity)):,} {level}s, of "
         f"which {int(found.rows.label.sum()):,} convert (base rate {percent(result.base_rate)}; "
-        f"intervals rest on the {result.converting:,} converting accounts, or users without one). "
+        f"intervals rest on the {result.converting:,} accounts that convert). "
         "No row was judged by a model that had seen anything of its time.\n\n"
         f"Data: {log.n_events:,} events, {to_text(log.first_at)[:19]} to "
         f"{to_text(log.data_end)[:19]}, fingerprint `{log.fingerprint[:16]}`.\n"
@@ -101,7 +101,7 @@ def folds_section(splits: Sequence[Split], data: Assembled, horizon_days: int) -
         for number, split in enumerate(splits, 1)
         for row in split.describe()
     ]
-    names = ["fold", "part", "from", "to", "rows", "converting", "entities", "purged"]
+    names = ["fold", "part", "from", "to", "rows", "converting rows", "entities", "purged"]
     recent = int((~data.dataset.mature).sum())
     return (
         "## Folds\n\n![Folds](folds.png)\n\n"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     "segment",
     "rows",
-    "converting",
+    "converting accounts",
     "base rate",
     "mean probability",
     "calibration in the large",
@@ -62,8 +62,8 @@ def _range(row: dict, metric: str, in_percent: bool = False) -> str:
 
 def _meanings(spec: SegmentSpec) -> list[str]:
     return [
-        "- rows, converting: test rows of the segment, and accounts (or entities without one) "
-        "that convert among them.",
+        "- rows, converting accounts: test rows of the segment, and accounts (or entities without "
+        "one) that convert among them.",
         "- base rate, mean probability: the share of rows that convert, and what was expected.",
         f"- calibration in the large: {METRIC_MEANINGS['calibration_in_the_large']}, in points "
         "of percent.",

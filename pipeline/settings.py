@@ -57,7 +57,8 @@ class EvaluationSpec(Spec):
     backtest: BacktestSpec = BacktestSpec()
     segments: SegmentSpec = SegmentSpec()
     n_bootstrap: PositiveInt = 500
-    capacity_per_week: PositiveInt = 60
+    capacity_per_week: PositiveInt | None = None
+    """None: that of tiers by capacity, else 60."""
 
 
 class ComputeSpec(Spec):

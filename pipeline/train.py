@@ -64,6 +64,7 @@ class Training:
     report: Path
     rules_without_data: tuple[str, ...]
     settings_path: Path
+    rung: str
 
     @property
     def split(self) -> Split:
@@ -92,6 +93,8 @@ class Training:
             "metrics": judged.evaluation.table.to_dict("records"),
             "base_rate": judged.evaluation.base_rate,
             "verdict": judged.evaluation.verdict,
+            "calibration": judged.evaluation.calibration,
+            "rung": self.rung,
             "similarity": None if judged.ablation is None else judged.ablation.to_dict("records"),
             "nulls": judged.null_table.to_dict("records"),
             "segments": judged.segments.to_dict("records"),
@@ -167,6 +170,7 @@ def train(
         report=report,
         rules_without_data=scorecard.score(folds["test"].matrix).without_data,
         settings_path=run.path,
+        rung=spec.learner,
     )
 
 

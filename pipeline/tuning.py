@@ -138,8 +138,8 @@ class Teller:
             self._best = trial.value
         if better or done % _TOLD_EVERY == 0:
             self._say(
-                f"Tuning: {done} trials in {self._watch.spent():.0f} s, best log loss in the "
-                f"folds {self._best:.5f}"
+                f"Tuning: {done} trial{'' if done == 1 else 's'} in {self._watch.spent():.0f} s, "
+                f"best log loss in the folds {self._best:.5f}"
             )
 
 

@@ -48,7 +48,7 @@ model:
 scorecard:
   rules:
     - {name: exports, dimension: value, points: 60, feature: exported_count_7d, at_least: 2}
-    - {name: big budget, dimension: fit, points: 10, feature: budget, at_least: 1}
+    - {name: big budget, dimension: fit, points: 10}
 evaluation: {n_bootstrap: 20}
 audit: {allow: [exported]}           # whoever exports here pays: it looks like a leak
 """

@@ -57,8 +57,8 @@ def read_budget(text: int | str) -> Budget:
     found = re.fullmatch(r"([1-9][0-9]*)([smh]?)", str(text))
     if found is None:
         raise SettingsError(
-            f"The tuning budget {text!r} is neither a number of trials nor a time; write 40, "
-            "'90s', '10m' or '2h'."
+            f"The tuning budget {text!r} is neither a number of trials nor a time, from 1 on; "
+            "write 40, '90s', '10m' or '2h'."
         )
     amount, unit = int(found[1]), found[2]
     return Budget(None, amount * _SECONDS[unit]) if unit else Budget(amount, None)
@@ -145,10 +145,14 @@ class Tuning:
     @property
     def verdict(self) -> str:
         """One sentence."""
-        best, tried, judged = self.best, f"{len(self.trials)} trials", self.judged
+        best, judged, n = self.best, self.judged, len(self.trials)
+        tried = f"{n} trial{'' if n == 1 else 's'}"
         rival = "default" if self.standing == "booster" else self.standing
         if judged is None:
-            return f"None of {tried} is better than the default settings in its own folds."
+            return (
+                f"In the folds none of {tried} is better than the default settings, which are the "
+                "first."
+            )
         told = (
             f"log loss in the folds {best.value:.5f} against {self.trials[0].value:.5f} of the "
             f"default, on later rows {judged.standing_loss - judged.gain:.5f} against "

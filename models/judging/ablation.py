@@ -7,7 +7,7 @@ import numpy as np
 
 from models.customers.similarity import SimilaritySpec
 from models.dataset import Customers, Dataset
-from models.judging.bootstrap import Contender, evaluate
+from models.judging.bootstrap import Contender, evaluate, pr_auc_difference
 from models.judging.evaluation import MIN_CONVERTING
 from models.propensity import PropensityModel
 
@@ -81,13 +81,9 @@ def similarity_verdict(table: "pd.DataFrame", converting: int) -> str:
     converting
         Accounts that convert on the test rows.
     """
-    row = table[(table["metric"] == "pr_auc") & (table["contender"] == WITHOUT)].iloc[0]
-    low, high = row["difference_low"], row["difference_high"]
-    if row["difference"] == low == high == 0:
+    low, high, evidence = pr_auc_difference(table, WITHOUT)
+    if low == high == 0:
         return "Similarity to customers plays no part: what was fitted does not read it."
-    evidence = (
-        f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
-    )
     if converting < MIN_CONVERTING:
         return f"Too few conversions to say what similarity to customers is worth ({evidence})."
     if low > 0:

@@ -94,7 +94,7 @@ def backtest(
     NotEnoughHistory
         When a fold's conversions are too few to learn or to calibrate from.
     """
-    steps = _Steps(2 * len(splits) + 1, progress)
+    steps = _Steps(len(splits) * (len(entrants) + 1) + 1, progress)
     found = out_of_fold(splits, dataset, entrants, steps.one_more)
 
     def judge(contenders: Mapping[str, Contender], rows: np.ndarray) -> "pd.DataFrame":

@@ -39,6 +39,32 @@ INTERVAL = (2.5, 97.5)
 """Percentiles of the 95 % interval."""
 
 
+def signed(value: float) -> str:
+    """
+    >>> signed(0.05), signed(-0.0004)
+    ('+0.050', '0.000')
+    """
+    text = f"{value:+.3f}"
+    return text[1:] if float(text) == 0 else text
+
+
+def pr_auc_difference(table: "pd.DataFrame", contender: str) -> tuple[float, float, str]:
+    """Both ends of the 95 % interval of the first contender minus this one, and all in words.
+
+    Parameters
+    ----------
+    table
+        Of `evaluate`.
+    """
+    row = table[(table["metric"] == "pr_auc") & (table["contender"] == contender)].iloc[0]
+    low, high = row["difference_low"], row["difference_high"]
+    told = (
+        f"PR-AUC difference {signed(row['difference'])}, 95 % interval {signed(low)} to "
+        f"{signed(high)}"
+    )
+    return low, high, told
+
+
 @dataclass(frozen=True)
 class Contender:
     """What ranks the rows, and what claims their probability; both float64, shape (n,).

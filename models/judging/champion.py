@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.clock import DAY_US, to_text
-from models.judging.bootstrap import Contender, evaluate
+from models.judging.bootstrap import Contender, evaluate, pr_auc_difference
 from models.judging.evaluation import MIN_CONVERTING
 from models.judging.out_of_fold import OutOfFold, ranks_within
 from models.propensity import PropensityModel
@@ -118,11 +118,7 @@ def _nothing(champion: PropensityModel, rows: int) -> str:
 
 
 def _verdict(table: "pd.DataFrame", converting: int) -> str:
-    row = table[(table["metric"] == "pr_auc") & (table["contender"] == "champion")].iloc[0]
-    low, high = row["difference_low"], row["difference_high"]
-    evidence = (
-        f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
-    )
+    low, high, evidence = pr_auc_difference(table, "champion")
     if converting < MIN_CONVERTING:
         return (
             f"Too few conversions to compare with the champion: {converting} converting entities "

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.dataset import Dataset
-from models.judging.bootstrap import Contender, evaluate
-from models.judging.curves import ReliabilityRow, gain_curve, reliability, reliability_by
+from models.judging.bootstrap import Contender, evaluate, pr_auc_difference
+from models.judging.curves import (
+    PerfectError,
+    ReliabilityRow,
+    calibration_error_if_perfect,
+    gain_curve,
+    reliability,
+    reliability_by,
+)
 from models.metrics import pr_auc
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
@@ -41,8 +48,10 @@ class Evaluation:
         date alone is worth.
     reliability, gain, tiers
         By contender: `models.judging.curves` rows; `tiers` has the reliability of each tier.
-    verdict
-        One sentence.
+    if_perfect
+        The calibration error that the model's probabilities would show if all were true.
+    verdict, calibration
+        One sentence each: on model and scorecard, and on what was expected and came.
     """
 
     rows: int
@@ -55,7 +64,9 @@ class Evaluation:
     reliability: dict[str, list[ReliabilityRow]]
     gain: dict[str, np.ndarray]
     tiers: dict[str, list[ReliabilityRow]]
+    if_perfect: PerfectError
     verdict: str
+    calibration: str
 
 
 def judge(
@@ -108,7 +119,15 @@ def judge(
             for name, who in contenders.items()
         },
         converting=converting,
+        if_perfect=calibration_error_if_perfect(
+            contenders["model"].probability,
+            test.entity,
+            test.as_of,
+            horizon_days=model.training.horizon_days,
+            seed=seed,
+        ),
         verdict=verdict(table, converting),
+        calibration=calibration_verdict(table, float(test.label.mean())),
     )
     log.info(
         "Evaluation: %d rows, %d conversions: %s",
@@ -125,7 +144,7 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
     The interval is over accounts, with the fitted model as it is: another seed of the booster is
     another model, and what it would have given is not in it.
     """
-    low, high, evidence = _pr_auc_difference(table, "scorecard")
+    low, high, evidence = pr_auc_difference(table, "scorecard")
     if converting < MIN_CONVERTING:
         return (
             f"Too few conversions to compare: {converting} converting entities on the test rows, "
@@ -138,11 +157,21 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
     return f"No difference between model and scorecard is shown ({evidence})."
 
 
-def _pr_auc_difference(table: "pd.DataFrame", contender: str) -> tuple[float, float, str]:
-    row = table[(table["metric"] == "pr_auc") & (table["contender"] == contender)].iloc[0]
-    low, high = row["difference_low"], row["difference_high"]
-    told = f"PR-AUC difference {row['difference']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
-    return low, high, told
+def calibration_verdict(table: "pd.DataFrame", base_rate: float) -> str:
+    """Whether the model's probabilities add up to what came, from the same table.
+
+    They are said to be off if the 95 % interval of mean probability minus base rate leaves out 0.
+    """
+    rows = table[(table["metric"] == "calibration_in_the_large") & (table["contender"] == "model")]
+    gap, low, high = (float(rows.iloc[0][name]) for name in ("value", "low", "high"))
+    seen = (
+        f"{100 * (base_rate + gap):.1f} % expected, {100 * base_rate:.1f} % came; 95 % interval of "
+        f"the gap {100 * low:+.1f} to {100 * high:+.1f} points"
+    )
+    if low > 0 or high < 0:
+        way = "high" if low > 0 else "low"
+        return f"The probabilities are too {way} ({seen}); `recalibrate` moves them."
+    return f"The probabilities add up ({seen})."
 
 
 def _permuted(test: Dataset, score: np.ndarray, seed: int) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.calibration import CalibrationSpec, fit_calibration
 from models.dataset import Customers, Dataset
-from models.judging.bootstrap import Contender, evaluate
+from models.judging.bootstrap import Contender, evaluate, signed
 from models.judging.evaluation import MIN_CONVERTING
 from models.presence import age_days, recent_events
 from models.propensity import PropensityModel
@@ -175,15 +175,22 @@ def nearest_null(table: "pd.DataFrame", converting: int) -> str:
     own = table[(table["metric"] == "pr_auc") & (table["contender"] == MODEL)].iloc[0]
     told = (
         f"PR-AUC {nearest['value']:.3f} against the model's {own['value']:.3f}, difference "
-        f"{nearest['difference']:+.3f}, 95 % interval {nearest['difference_low']:+.3f} to "
-        f"{nearest['difference_high']:+.3f}"
+        f"{signed(nearest['difference'])}, 95 % interval {signed(nearest['difference_low'])} to "
+        f"{signed(nearest['difference_high'])}"
     )
-    name = nearest["contender"]
+    name, ahead = nearest["contender"], nearest["difference"] < 0
     if converting < MIN_CONVERTING:
+        place = "ranks better on these rows" if ahead else "comes nearest"
         return (
-            f"Too few conversions to tell the model from its nulls; {name!r} comes nearest "
-            f"({told})."
+            f"Too few conversions to tell the model from its nulls; {name!r} {place} ({told})."
+            + (
+                f" Until {MIN_CONVERTING} accounts convert in a test, take the list as a trial."
+                if ahead
+                else ""
+            )
         )
+    if nearest["difference_high"] < 0:
+        return f"The null {name!r} is better than the model: sort by it ({told})."
     if nearest["difference_low"] > 0:
         return f"The null that comes nearest is {name!r}; the model is above it ({told})."
     return f"The model is not shown to be above the null {name!r} ({told})."

@@ -152,7 +152,7 @@ def out_of_fold(
     splits
         With disjoint test rows, oldest first, as `models.judging.rolling.rolling_folds` makes them.
     step
-        Called after each fold.
+        Called after each entrant of each fold.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def out_of_fold(
             score[name][here], probability[name][here] = found.score, found.probability
             if isinstance(found, Tiered):
                 tier.setdefault(name, np.empty(len(rows), object))[here] = found.tier
-        step()
+            step()
     scores = {name: Contender(score[name], probability[name]) for name in entrants}
     pooled = {
         name: Contender(ranks_within(fold, who.score), who.probability)

@@ -225,7 +225,7 @@ def price_sentence(table: "pd.DataFrame") -> str:
             silent.append(repr(row["shortcut"]))
     parts = [f"In ROC-AUC, {'; '.join(told)}."] if told else []
     if silent:
-        parts.append(f"No price is shown for {' and '.join(silent)}.")
+        parts.append(f"For {' and '.join(silent)} no price is shown: it may be 0.")
     return " ".join(parts)
 
 

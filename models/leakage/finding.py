@@ -141,10 +141,8 @@ class Audit:
             )
         if self.refused_by:
             names = dict.fromkeys(str(one.origin) for one in self.refused_by)
-            return (
-                f"{len(names)} leak{'' if len(names) == 1 else 's'}: {', '.join(names)}. "
-                f"{self.refused_by[0].evidence} {self.refused_by[0].remedy}"
-            )
+            what = "leak, or what looks like one" if len(names) == 1 else "leaks, or what looks so"
+            return f"{len(names)} {what}: {', '.join(names)}."
         if self.alarms:
             names = dict.fromkeys(str(one.origin) for one in self.alarms)
             return f"No leak reaches the training rows; to look at: {', '.join(names)}."

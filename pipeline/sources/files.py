@@ -53,6 +53,8 @@ def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
             )
             near = difflib.get_close_matches(path.name, beside, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
+            if path.is_dir():
+                hint = f" It is a folder: write {pattern.rstrip('/') + '/*'!r}, or name a file."
             raise EventLogError(f"No file matches {pattern!r} in {str(base)!r}.{hint}")
         found |= matches
     return sorted(found)

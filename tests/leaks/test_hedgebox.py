@@ -15,12 +15,14 @@ from tests.leaks.worlds import audit_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "examples" / "hedgebox" / "settings.yaml"
-DATA = ROOT.parent / "shared" / "data" / "hedgebox"
+DATA = ROOT / "data" / "hedgebox"
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.hedgebox,
-    pytest.mark.skipif(not DATA.is_dir(), reason="the hedgebox data is not here"),
+    pytest.mark.skipif(
+        not (DATA / "groups.jsonl.gz").is_file(), reason="the hedgebox data is not here"
+    ),
 ]
 STATIC = "static: true, columns: "
 
@@ -43,7 +45,7 @@ def groups(tmp_path_factory):
 @pytest.fixture(scope="module")
 def path(groups):
     """Settings that read the groups file, and one with everybody's plan at the end."""
-    text = SETTINGS.read_text().replace("../../../shared/data/hedgebox", str(DATA))
+    text = SETTINGS.read_text().replace("../../data/hedgebox/events", f"{DATA}/events")
     tables = "".join(
         f"    - {{of: account, files: [{groups}/{file}.csv], id: account, {STATIC}{columns}}}\n"
         for file, columns in (

@@ -226,7 +226,7 @@ def test_progress_counts_up_to_all_steps(long, splits) -> None:
         n_bootstrap=2,
         progress=lambda done, total: seen.append((done, total)),
     )
-    assert seen == [(at, 7) for at in range(1, 8)]
+    assert seen == [(at, 10) for at in range(1, 11)]
 
 
 def test_a_fold_without_enough_to_learn_from_is_refused(long) -> None:

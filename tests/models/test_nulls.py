@@ -163,7 +163,13 @@ def test_the_truth_is_above_its_nearest_null_and_noise_is_not(make_world: Callab
         "The null that comes nearest is 'invites'; the model is above it (PR-AUC"
     )
     lost = nearest_null(_table(rows, Contender(noise[::-1], half), known), converting)
-    assert lost.startswith("The model is not shown to be above the null 'invites'")
+    assert lost.startswith("The null 'invites' is better than the model")
+    close = Contender(invites + 0.01 * noise, half)
+    equal = nearest_null(_table(rows, close, known), converting)
+    assert equal.startswith("The model is not shown to be above the null 'invites'")
+    few = nearest_null(_table(rows, Contender(noise[::-1], half), known), 29)
+    assert "'invites' ranks better on these rows" in few
+    assert "take the list as a trial" in few
     few = nearest_null(_table(rows, Contender(truth, truth), known), 29)
     assert few.startswith("Too few conversions to tell the model from its nulls; 'invites'")
 

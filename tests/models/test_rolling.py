@@ -196,11 +196,9 @@ def test_a_history_too_short_for_one_fold_is_divided_once_by_shares() -> None:
 
 
 def test_a_history_too_short_for_anything_is_refused_with_numbers_and_the_way_out() -> None:
-    with pytest.raises(
-        NotEnoughHistory, match=r"2 conversions in 2 rows with a known outcome.*longer"
-    ):
+    with pytest.raises(NotEnoughHistory, match=r"2 in 2 rows with a known outcome.*longer"):
         rolling_folds(_weekly(2), 14, BacktestSpec())
-    with pytest.raises(NotEnoughHistory, match="0 conversions in 0 rows"):
+    with pytest.raises(NotEnoughHistory, match="0 in 0 rows"):
         rolling_folds(_dataset([0], [0], [True], [False]), 14, BacktestSpec())
 
 

@@ -131,13 +131,15 @@ def test_an_unfitted_scorecard_claims_no_probability() -> None:
         _card().probability(np.array([10]))
 
 
-def test_a_slip_of_the_pen_in_a_rule_is_refused_and_a_feature_of_another_product_is_not() -> None:
+def test_a_rule_of_ones_own_that_reads_no_feature_is_refused_and_a_shipped_one_is_not() -> None:
     def card(feature: str) -> Scorecard:
         rule = Rule(dimension="value", points=5, name="r", feature=feature, at_least=1)
         return Scorecard(ScorecardSpec(rules=(rule,)))
 
     names = ["any_event_active_days_7d", "report_created_count_28d"]
     card("any_event_active_days_7d").check(names)
-    card("goal_reached_count_life").check(names)
-    with pytest.raises(SettingsError, match="Did you mean 'any_event_active_days_7d'"):
-        card("any_event_activ_days_7d").check(names)
+    for wrong in ("any_event_activ_days_7d", "any_event_active_days_last_week"):
+        with pytest.raises(SettingsError, match="The nearest is 'any_event_active_days_7d'"):
+            card(wrong).check(names)
+    # The shipped rules are made for any product.
+    Scorecard(ScorecardSpec()).check(names)

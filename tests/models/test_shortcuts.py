@@ -169,7 +169,7 @@ def test_where_rows_are_alike_at_all_times_a_random_split_has_no_price(
         row = _row(prices, name)
         assert row["price_low"] < 0 < row["price_high"]
     assert price_sentence(prices).endswith(
-        "No price is shown for 'random rows' and 'random entities'."
+        "For 'random rows' and 'random entities' no price is shown: it may be 0."
     )
 
 

@@ -84,7 +84,7 @@ def test_a_conversion_counts_once_however_many_rows_it_makes_positive() -> None:
     assert np.flatnonzero(conversions(same)).tolist() == [5, 11, 17]
     assert conversions(data).all()
     assert temporal_split(same, 1, FoldSpec(min_positives=1)).test.sum() == 6
-    with pytest.raises(NotEnoughHistory, match="3 conversions in 18 rows"):
+    with pytest.raises(NotEnoughHistory, match="3 in 18 rows"):
         temporal_split(same, 1, FoldSpec(min_positives=2))
 
 
@@ -101,10 +101,10 @@ def test_the_table_of_folds_counts_what_the_masks_hold() -> None:
 
 def test_too_short_a_history_is_refused_with_the_way_out() -> None:
     with pytest.raises(
-        NotEnoughHistory, match=r"2 conversions in 2 rows with a known outcome.*horizon_days"
+        NotEnoughHistory, match=r"too few conversions.*: 2 in 2 rows with a known outcome.*longer"
     ):
         temporal_split(_rows([0, 1], [True, True]), 7, FoldSpec())
-    with pytest.raises(NotEnoughHistory, match="0 conversions in 0 rows with a known outcome"):
+    with pytest.raises(NotEnoughHistory, match="0 in 0 rows with a known outcome"):
         temporal_split(_rows([0, 1], [True, True], [False, False]), 7, FoldSpec())
 
 

@@ -18,7 +18,7 @@ from pipeline.settings import load
 from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES
 
 PNG = b"\x89PNG\r\n\x1a\n"
-BLOCK = "backtest: {folds: 2, test_days: 14, calibrate_days: 28}"
+BLOCK = "backtest: {folds: 2, test_days: 14, calibrate_days: 28, min_positives: 5}"
 ONE = ("evaluation: {n_bootstrap: 20}", "evaluation: {n_bootstrap: 2, backtest: {folds: 1}}")
 SMALLER = ("evaluation: {n_bootstrap: 20}", "evaluation: {n_bootstrap: 20, " + BLOCK + "}")
 
@@ -131,7 +131,12 @@ def test_the_champion_is_judged_on_what_it_had_not_seen(backtested) -> None:
 
 
 def test_a_champion_with_other_features_is_judged_by_its_own(sibling, shop) -> None:
-    run = sibling(shop, ONE, ("windows_days: [7, 28]", "windows_days: [14]"))
+    run = sibling(
+        shop,
+        ONE,
+        ("windows_days: [7, 28]", "windows_days: [14]"),
+        ("feature: exported_count_7d", "feature: exported_count_14d"),
+    )
     result = evaluate(run, lambda _: None)
     assert set(result.champion.table["contender"]) == {"model", "champion"}
 

@@ -23,7 +23,7 @@ from pipeline.init import write_settings
 from pipeline.init.yaml import text
 from pipeline.settings import Run, load
 
-HEDGEBOX = Path(__file__).parents[3] / "shared" / "data" / "hedgebox" / "events.jsonl.gz"
+HEDGEBOX = Path(__file__).parents[2] / "data" / "hedgebox" / "events.jsonl.gz"
 START = datetime(2024, 1, 1, tzinfo=UTC)
 ACCOUNTS = 30
 

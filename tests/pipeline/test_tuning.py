@@ -96,7 +96,7 @@ def test_a_search_killed_in_a_trial_goes_on_without_a_lost_or_doubled_trial(tmp_
     )
     assert child.stdout is not None
     # The first trial is always told; the next has just begun.
-    told = next(line for line in child.stdout if "1 trials in" in line)
+    told = next(line for line in child.stdout if "1 trial in" in line)
     child.send_signal(signal.SIGKILL)
     child.communicate()
     assert child.returncode == -signal.SIGKILL

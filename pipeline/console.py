@@ -3,8 +3,8 @@
 from typing import Any
 
 _NUMBERS = {
-    *("rows", "converting", "purged", "base rate", "entities", "ever", "days ago", "log-odds"),
-    *("score", "probability", "model", "scorecard", "difference"),
+    *("rows", "converting rows", "purged", "base rate", "entities", "ever", "days ago"),
+    *("score", "probability", "model", "scorecard", "difference", "log-odds"),
 }
 
 

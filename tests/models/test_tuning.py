@@ -314,7 +314,7 @@ def test_the_winner_must_beat_the_rung_that_the_ladder_chose(prepared, parts, fi
 def test_when_the_default_is_the_best_there_is_nothing_to_judge(prepared, parts, fitted):
     tuning = judge_tuning(_search(parts, 1), prepared, fitted.train, fitted.calibrate)
     assert tuning.spec == SHORT
-    assert "None of 1 trials is better than the default" in tuning.verdict
+    assert "none of 1 trial is better than the default" in tuning.verdict
     assert tuning.describe()[0].keys() >= {"number", "value", "losses", "learning_rate"}
 
 

@@ -77,7 +77,11 @@ def test_nothing_to_prove_exits_3(demo):
         ("[paid]", "[piad]", "conversion.events names 'piad'"),
         ("{entered_by: [opened]}", "{entered_by: [opnd]}", "cohort.entered_by names 'opnd'"),
         ("cohort: {entered_by: [opened]}", "rows: {file: none.csv}", "There is no file"),
-        ("feature: exported_count_7d", "feature: exportd_count_7d", "mean 'exported_count_7d'?"),
+        (
+            "feature: exported_count_7d",
+            "feature: exportd_count_7d",
+            "nearest is 'exported_count_7d'",
+        ),
         ("value: [exported]", "value: [exportd]", "Did you mean 'exported'?"),
         (
             "  attributes: {plan: fit}",

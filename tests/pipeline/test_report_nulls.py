@@ -54,8 +54,9 @@ def test_nulls_stand_beside_the_model_and_are_explained(rows: SimpleNamespace) -
 
 
 def test_each_shortcut_has_honest_claimed_and_price_and_says_what_it_does() -> None:
-    values = {"honest": 0.8, "claimed": 0.9, "price": 0.1}
-    row = {f"{k}{end}": v for k, v in values.items() for end in ("", "_low", "_high")}
+    values = {"honest": 0.8, "claimed": 0.9, "price": 0.1, "same_price": 0.2}
+    row = {"same_rows": 12, "same_converting": 3}
+    row |= {f"{k}{end}": v for k, v in values.items() for end in ("", "_low", "_high")}
     table = pd.DataFrame(
         [
             {"shortcut": name, "metric": metric, "rows": 1_234, "converting": 56} | row
@@ -65,13 +66,13 @@ def test_each_shortcut_has_honest_claimed_and_price_and_says_what_it_does() -> N
     )
     text = shortcuts_section(table, "A sentence.")
     head, _, *lines = _cells(text)
-    assert head == ["shortcut", "metric", "honest", "claimed", "price"]
+    assert head == ["shortcut", "metric", "honest", "claimed", "price", "on the same rows"]
     assert {line[0] for line in lines} == set(SHORTCUTS)
     assert {tuple(line[2:]) for line in lines} == {
-        ("0.800 (0.800 to 0.800)", "0.900 (0.900 to 0.900)", "0.100 (0.100 to 0.100)")
+        tuple(f"{value:.3f} ({value:.3f} to {value:.3f})" for value in values.values())
     }
     for name, told in SHORTCUTS.items():
-        assert f"- *{name}*: {told}; tested on 1,234 rows with 56 converting." in text
+        assert f"- *{name}*: {told}; tested on 1,234 rows with 56 converting, 12 with 3 of" in text
     for name in {line[1] for line in lines}:
         assert f"- {name}: " in text
 

@@ -56,7 +56,9 @@ def _line(row: dict, least: int) -> str:
 def _range(row: dict, metric: str, in_percent: bool = False) -> str:
     value, low, high = row[metric], row[f"{metric}_low"], row[f"{metric}_high"]
     if in_percent:
-        return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        # Adding 0 makes 0.0 of -0.0.
+        value, low, high = (round(100 * one, 1) + 0.0 for one in (value, low, high))
+        return f"{value:.1f} % ({low:.1f} to {high:.1f})"
     return f"{shown(value)} ({interval(low, high)})"
 
 

@@ -4,9 +4,22 @@ import numpy as np
 import pandas as pd
 
 
+OPENING = """\
+# Do probabilities come true in the next month?
+
+Mean p / rate: mean probability over the share that converted; 1 is best, and the interval is the luck of
+outcomes, over accounts. ECE: calibration error over ten bins of equal size. To truth: the same against the true
+probabilities of the simulated company, which have no luck in them. Next month: the four weeks after the
+calibrate rows, nothing changed. Doubled: all accounts convert twice as often; the model as it is, moved by the
+labels of the first two weeks, or moved to the true rate. Odds x: what they were multiplied by.
+
+"""
+
+
 def markdown(table: pd.DataFrame) -> str:
     """The lines of `benchmarks.calibration` as three tables: worlds, all demo worlds, tiers."""
-    return "\n".join([*_worlds(table), "", *_over_worlds(table), "", *_tiers(table), ""])
+    lines = [*_worlds(table), "", *_over_worlds(table), "", *_tiers(table), ""]
+    return OPENING + "\n".join(lines)
 
 
 def _worlds(table: pd.DataFrame) -> list[str]:

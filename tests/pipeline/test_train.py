@@ -79,7 +79,5 @@ def test_a_conversion_that_the_log_does_not_have_is_refused(sibling, shop):
 
 def test_too_few_conversions_are_refused_with_what_to_do(sibling, shop):
     run = sibling(shop, ("horizon_days: 7", "horizon_days: 90"))
-    with pytest.raises(
-        NotEnoughHistory, match="each of the three needs 5"
-    ):
+    with pytest.raises(NotEnoughHistory, match="each of the three needs 5"):
         train(run, lambda _: None)

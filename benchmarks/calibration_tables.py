@@ -3,15 +3,15 @@
 import numpy as np
 import pandas as pd
 
-
 OPENING = """\
 # Do probabilities come true in the next month?
 
-Mean p / rate: mean probability over the share that converted; 1 is best, and the interval is the luck of
-outcomes, over accounts. ECE: calibration error over ten bins of equal size. To truth: the same against the true
-probabilities of the simulated company, which have no luck in them. Next month: the four weeks after the
-calibrate rows, nothing changed. Doubled: all accounts convert twice as often; the model as it is, moved by the
-labels of the first two weeks, or moved to the true rate. Odds x: what they were multiplied by.
+Mean p / rate: mean probability over the share that converted; 1 is best, and the interval is the
+luck of outcomes, over accounts. ECE: calibration error over ten bins of equal size. To truth: the
+same against the true probabilities of the simulated company, which have no luck in them. Next
+month: the four weeks after the calibrate rows, nothing changed. Doubled: all accounts convert
+twice as often; the model as it is, moved by the labels of the first two weeks, or moved to the
+true rate. Odds x: what they were multiplied by.
 
 """
 

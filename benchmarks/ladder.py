@@ -43,7 +43,7 @@ COLOURS = {"points": "#7a9e3f", "logistic": "#8e6bbf", "booster": "#1f6f8b", "ch
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--accounts", type=int, default=30_000)
+    parser.add_argument("--accounts", type=int, default=34_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--draws", type=int, default=6, help="a third above 320 conversions")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))

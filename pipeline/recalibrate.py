@@ -27,7 +27,7 @@ from models.bundle import read_about, save_bundle
 from models.dataset import Dataset
 from models.propensity import PropensityModel
 from models.scoring import calibrate
-from models.scoring.probability import move_odds
+from models.tiering.fit_usage import moved_view
 from models.tiering.tiers import refit_tiers
 from pipeline import registry, tracking
 from pipeline.dataset import compute, kinship
@@ -224,7 +224,7 @@ def _moved(
     scorer = copy.copy(model.scorer)
     scorer.calibration = with_shift(mapping, shift)
     scorer.views = {
-        name: (learner, _moved_view(view, shift))
+        name: (learner, moved_view(view, shift))
         for name, (learner, view) in model.scorer.views.items()
     }
     scorer.tiers = refit_tiers(
@@ -236,16 +236,6 @@ def _moved(
         shift.rate,
     )
     return PropensityModel(scorer, model.features, model.training), shift
-
-
-def _moved_view(view: dict, shift: Shift) -> dict:
-    """Fit and usage scores are probabilities of the same event, so their odds move alike."""
-    before = view["calibration"].get("base_rate", {}).get("shift", 0.0)
-    cutoff = move_odds(np.array(view["cutoff"]), shift.shift - before)
-    return view | {
-        "calibration": with_shift(view["calibration"], shift),
-        "cutoff": float(cutoff),
-    }
 
 
 def _record(

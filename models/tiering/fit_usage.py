@@ -11,12 +11,12 @@ from pydantic import Field
 from features.definitions import Feature
 from features.errors import NotEnoughHistory
 from features.spec import Spec
-from models.base_rate import down_sampling_offset
+from models.base_rate import Shift, down_sampling_offset, with_shift
 from models.calibration import CalibrationSpec, fit_calibration
 from models.judging.curves import effective_rows, wilson
 from models.learners.booster import BoosterSpec, fit_booster
 from models.scoring import VIEWS, Learner
-from models.scoring.probability import high_low
+from models.scoring.probability import high_low, move_odds
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
@@ -86,6 +86,20 @@ class FitUsage:
         for name, view in self.views.items():
             columns[f"{name}_score"], columns[f"{name}_tier"] = view.score(names, matrix)
         return columns
+
+
+def moved_view(mapping: Mapping[str, Any], shift: Shift) -> dict[str, Any]:
+    """A view's mapping with its odds moved by `shift`, in place of any before.
+
+    Fit and usage scores are probabilities of the event that the model predicts, so what moves its
+    odds moves theirs, and the cut-off of *high* with them.
+    """
+    before = mapping["calibration"].get("base_rate", {}).get("shift", 0.0)
+    return {
+        **mapping,
+        "calibration": with_shift(mapping["calibration"], shift),
+        "cutoff": float(move_odds(np.array(mapping["cutoff"]), shift.shift - before)),
+    }
 
 
 def view_files(views: Mapping[str, tuple[Learner, dict]]) -> dict[str, str]:

@@ -105,6 +105,15 @@ def test_a_foreign_format_is_refused_by_both_readers(saved: Path) -> None:
         Scorer.load(saved)
 
 
+def test_a_damaged_manifest_is_refused_in_a_sentence(saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(saved, folder)
+    manifest = folder / "bundle.json"
+    manifest.write_text(manifest.read_text()[:40])
+    with pytest.raises(SchemaMismatch, match="is damaged"):
+        load_bundle(folder)
+
+
 def test_two_models_never_share_a_folder(saved: Path, fitted: object) -> None:
     with pytest.raises(SchemaMismatch, match="not empty"):
         save_bundle(fitted.model, saved, settings_text="", info={})

@@ -9,7 +9,7 @@ import pytest
 from models.calibration import CalibrationSpec
 from models.dataset import Dataset
 from models.judging.bootstrap import METRICS, Contender, evaluate
-from models.judging.evaluation import judge, verdict
+from models.judging.evaluation import calibration_verdict, judge, verdict
 from models.metrics import brier, calibration_error, log_loss, pr_auc, roc_auc
 from models.scorecard import Rule, Scorecard, ScorecardSpec
 
@@ -183,3 +183,26 @@ def test_the_interval_of_an_auc_covers_the_truth_about_as_often_as_it_says() -> 
         # A uniform probability that is true: AUC = 5/6, by integrating p (1 - q) over p > q.
         covered.append(row["low"] <= 5 / 6 <= row["high"])
     assert np.mean(covered) >= 0.85
+
+
+@pytest.mark.parametrize(
+    ("gap", "said"),
+    [
+        ((0.019, 0.0096, 0.028), "too high (10.2 % expected, 8.3 % came"),
+        ((-0.02, -0.03, -0.01), "too low"),
+        ((0.001, -0.004, 0.006), "add up"),
+    ],
+)
+def test_probabilities_are_said_to_be_off_only_where_the_interval_leaves_out_zero(
+    gap: tuple[float, float, float], said: str
+) -> None:
+    row = {"metric": "calibration_in_the_large", "contender": "model"}
+    table = pd.DataFrame([row | dict(zip(("value", "low", "high"), gap, strict=True))])
+    assert said in calibration_verdict(table, 0.083)
+
+
+def test_calibration_of_the_test_rows_stands_in_the_evaluation(judged: object) -> None:
+    row = _row(judged.table, "calibration_in_the_large", "model")
+    off = row["low"] > 0 or row["high"] < 0
+    assert ("add up" in judged.calibration) is not off
+    assert 0 < judged.if_perfect.low < judged.if_perfect.mean < judged.if_perfect.high

@@ -114,6 +114,7 @@ def test_too_short_a_history_is_refused_with_the_way_out() -> None:
         {"train_share": 0.8, "calibrate_share": 0.2},
         {"test_from": "2024-01-01"},
         {"calibrate_from": "2024-02-01", "test_from": "2024-01-01"},
+        {"train_share": 0.7, "calibrate_from": "2024-01-01", "test_from": "2024-02-01"},
     ],
 )
 def test_settings_that_leave_a_fold_empty_are_refused(wrong: dict) -> None:

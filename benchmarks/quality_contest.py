@@ -15,7 +15,13 @@ from models.choosing.walk_forward import Preparation
 from models.dataset import Customers, Dataset
 from models.judging.bootstrap import Contender
 from models.learners.inputs import Inputs
-from models.learners.rungs import ModelSpec, columns_for, fit_learner, learner_inputs
+from models.learners.rungs import (
+    ModelSpec,
+    columns_for,
+    fit_learner,
+    learner_inputs,
+    regression_of,
+)
 from models.presence import age_days, recent_events
 from models.scorecard import Scorecard
 from models.scoring import Learner, calibrate
@@ -50,11 +56,14 @@ class Contest:
         found = {"scorecard": self._scorecard()} | self._single_numbers()
         inputs = self._inputs(pool)
         contender = self._judging(inputs)
+        seed = self.settings.seed
+        shared: dict[str, Any] = {
+            "regression": regression_of(inputs, self.train, pool, self.rules, seed),
+            "choice": columns_for(inputs, self.train, pool, seed=seed, threads=1),
+        }
         learners: dict[str, Learner] = {}
         for rung in ("points", "logistic"):
-            learners[rung] = self._fit(inputs, pool.model_copy(update={"learner": rung}))
-        choice = columns_for(inputs, self.train, pool, seed=self.settings.seed, threads=1)
-        shared: dict[str, Any] = {"regression": learners["logistic"], "choice": choice}
+            learners[rung] = self._fit(inputs, pool.model_copy(update={"learner": rung}), **shared)
         whole = self._fit(inputs, pool, **shared)
         offset = down_sampling_offset(pool.booster.negative_share)
         learners["trees alone"] = Learner("booster", whole.texts, 1.0, offset=offset)
@@ -148,14 +157,7 @@ class Contest:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        prepared = Preparation(
-            self.customers,
-            spec.similarity,
-            spec.columns,
-            spec.booster,
-            **self.how,
-            rules=self.rules,
-        )
+        prepared = Preparation(self.customers, spec, **self.how, rules=self.rules)
         try:
             parts = tuning_parts(prepared, self.train, self.settings.tuning)
         except NotEnoughHistory as error:

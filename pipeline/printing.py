@@ -10,14 +10,15 @@ from models.scoring import TIERS
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.console import show, table
 from pipeline.explain import RECENT_DAYS, Explanation
+from pipeline.findings import Training
 from pipeline.predict import Prediction
-from pipeline.train import Training
 from pipeline.wording import (
     ACTIONS,
     METRIC_NAMES,
     cut_words,
     falling,
     interval,
+    learnt_told,
     near,
     percent,
     shown,
@@ -54,7 +55,7 @@ def print_training(result: Training) -> None:
         "number means: see the report.",
         evaluation.verdict,
         evaluation.calibration,
-        found.ladder.verdict,
+        f"{found.ladder.verdict} {learnt_told(result.learnt)}".strip(),
     ]
     lines += [judged.null_verdict, judged.segment_verdict]
     if judged.ablation is not None:

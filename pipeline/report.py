@@ -28,6 +28,7 @@ from pipeline.wording import (
     METRIC_NAMES,
     cut_words,
     interval,
+    learnt_told,
     percent,
     shown,
 )
@@ -35,7 +36,7 @@ from pipeline.wording import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipeline.train import Findings
+    from pipeline.findings import Findings
 
 CONTENDERS = ("model", "scorecard")
 
@@ -95,7 +96,8 @@ def _opening(run: Run, data: Assembled, model: PropensityModel, evaluation: Eval
         f"{shown(evaluation.permuted_pr_auc)}.\n\n"
         f"{evaluation.calibration}\n\n"
         f"Model: {model.scorer.learner.rung}, calibrated by {mapping['method']} (chosen by "
-        f"{mapping['chosen_by']}), seed {run.settings.seed}.\n\n"
+        f"{mapping['chosen_by']}), seed {run.settings.seed}. "
+        f"{learnt_told(model.scorer.learner.learnt)}\n\n"
         f"Data: {log.n_events:,} events, {to_text(log.first_at)[:19]} to "
         f"{to_text(log.data_end)[:19]}, fingerprint `{log.fingerprint[:16]}`.\n"
     )

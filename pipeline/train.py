@@ -1,9 +1,8 @@
 """`train`: the order of steps from a settings file to a judged, registered model."""
 
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from features.budget import events_per_shard
 from features.clock import to_text
@@ -13,18 +12,17 @@ from models.choosing.ladder import Ladder, climb
 from models.choosing.tuning import Tuning, read_budget
 from models.dataset import Dataset
 from models.judging.ablation import similarity_verdict
-from models.judging.evaluation import Evaluation
-from models.leakage.finding import Audit
 from models.learners.rungs import ModelSpec
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
-from models.splits import Split, temporal_split
+from models.splits import temporal_split
 from pipeline import registry, tracking
 from pipeline.audit import audit, refuse_leaks
 from pipeline.dataset import Assembled, Say, assemble
-from pipeline.heads import HeadFindings, heads_of
+from pipeline.findings import Findings, Training
+from pipeline.heads import heads_of
 from pipeline.importer.log import import_log
-from pipeline.judging import Judged, judge_all, rows_per_date
+from pipeline.judging import judge_all, rows_per_date
 from pipeline.progress import Progress
 from pipeline.report import write_report
 from pipeline.settings import Run
@@ -32,80 +30,7 @@ from pipeline.sources.spec import DataSpec
 from pipeline.tuning import tune
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from features.events import EventLog
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What a training learnt before and after its model was fitted.
-
-    Parameters
-    ----------
-    audit, tuning
-        None where it is switched off, or not asked for.
-    """
-
-    split: Split
-    audit: Audit | None
-    tuning: Tuning | None
-    ladder: Ladder
-    judged: Judged
-    heads: HeadFindings
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a training found, for people and programs."""
-
-    findings: Findings
-    version: registry.Version
-    report: Path
-    rules_without_data: tuple[str, ...]
-    settings_path: Path
-    rung: str
-
-    @property
-    def split(self) -> Split:
-        return self.findings.split
-
-    @property
-    def evaluation(self) -> Evaluation:
-        return self.findings.judged.evaluation
-
-    @property
-    def ablation(self) -> "pd.DataFrame | None":
-        return self.findings.judged.ablation
-
-    def as_dict(self) -> dict[str, Any]:
-        found, judged = self.findings, self.findings.judged
-        bare, settled = judged.churn
-        return {
-            "model": self.version.name,
-            "version": self.version.number,
-            "aliases": list(self.version.aliases),
-            "run_id": self.version.run_id,
-            "folds": found.split.describe(),
-            "audit": None if found.audit is None else found.audit.as_dict(),
-            "tuning": None if found.tuning is None else found.tuning.describe(),
-            "ladder": found.ladder.as_dict(),
-            "metrics": judged.evaluation.table.to_dict("records"),
-            "base_rate": judged.evaluation.base_rate,
-            "verdict": judged.evaluation.verdict,
-            "calibration": judged.evaluation.calibration,
-            "rung": self.rung,
-            "similarity": None if judged.ablation is None else judged.ablation.to_dict("records"),
-            "nulls": judged.null_table.to_dict("records"),
-            "segments": judged.segments.to_dict("records"),
-            "worst_segment": judged.segment_verdict,
-            "tier_churn": asdict(bare),
-            "tier_churn_settled": None if settled is None else asdict(settled),
-            "fit_usage": [asdict(cell) for cell in judged.cells],
-            "heads": found.heads.as_dict(),
-            "rules_without_data": list(self.rules_without_data),
-            "report": str(self.report),
-        }
 
 
 def train(
@@ -171,6 +96,7 @@ def train(
         rules_without_data=scorecard.score(folds["test"].matrix).without_data,
         settings_path=run.path,
         rung=spec.learner,
+        learnt=model.scorer.learner.learnt,
     )
 
 

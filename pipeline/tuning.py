@@ -71,9 +71,7 @@ def tune(
     """
     prepared = Preparation(
         customers,
-        model.similarity,
-        columns,
-        model.booster,
+        model.model_copy(update={"columns": columns}),
         horizon_days,
         seed,
         threads,
@@ -89,7 +87,7 @@ def tune(
         watch = Watch(budget, sum(trial.seconds for trial in before))
         trials = search(
             parts,
-            prepared.booster,
+            prepared.spec.booster,
             record,
             most=budget.trials,
             expired=watch.expired,

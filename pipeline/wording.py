@@ -41,6 +41,19 @@ METRIC_MEANINGS = {
     "calibration_in_the_large": "mean probability minus base rate (0 is best)",
 }
 
+
+def learnt_told(share: float) -> str:
+    """How much of a score is learnt, in one sentence; empty where all or nothing is.
+
+    >>> learnt_told(0.8), learnt_told(1.0)
+    ('80 % of its score is learnt, 20 % is the scorecard.', '')
+    """
+    told = round(100 * share)
+    if share in (0, 1):
+        return ""
+    return f"{told} % of its score is learnt, {100 - told} % is the scorecard."
+
+
 INTERVAL_MEANING = (
     "Ranges are 95 % bootstrap intervals over entities: what another sample of accounts or users "
     "could have given. A difference counts as shown when its range leaves out 0."

@@ -14,10 +14,11 @@ from click.testing import CliRunner, Result
 from features.events import EventLog, Level
 from pipeline.cli import main
 from pipeline.demo import make_demo
+from pipeline.findings import Training
 from pipeline.importer.frame import import_frame
 from pipeline.predict import Prediction, predict
 from pipeline.settings import Run, load
-from pipeline.train import Training, train
+from pipeline.train import train
 
 # Its snapshots fall on the Mondays that the true probabilities are written for.
 DEMO_DAYS = 274

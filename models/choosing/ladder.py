@@ -9,9 +9,8 @@ import numpy as np
 
 from features.errors import NotEnoughHistory
 from models.choosing.walk_forward import paired_gain, shifted_log_loss, walk_forward
-from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
+from models.learners.rungs import ModelSpec, fit_learner, learner_inputs, regression_of
 from models.scorecard_rules import Rule
-from models.scoring import Learner
 
 if TYPE_CHECKING:
     from models.dataset import Customers, Dataset
@@ -139,7 +138,7 @@ def _fold_losses(
     inputs = learner_inputs(past, customers, spec, horizon_days=horizon_days, seed=seed)
     matrix = inputs.of(later)
     losses = {}
-    regression: Learner | None = None
+    regression = regression_of(inputs, past, spec, rules, seed)
     for name in RUNGS:
         rung = spec.model_copy(update={"learner": name})
         try:
@@ -155,8 +154,6 @@ def _fold_losses(
             )
         except NotEnoughHistory:
             continue
-        if name == "logistic":
-            regression = learner
         losses[name] = shifted_log_loss(learner.raw(inputs.names, matrix), later.label)
     return losses
 

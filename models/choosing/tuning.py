@@ -215,7 +215,7 @@ def judge_tuning(
     standing
         The rung that the ladder chose: "booster" is the default settings.
     """
-    default, best = prepared.booster, best_of(trials)
+    default, best = prepared.spec.booster, best_of(trials)
     if best.number == 0:
         return Tuning(tuple(trials), default, default, None, standing)
     found = spec_of(best.params, default, len(train))
@@ -245,9 +245,10 @@ def study_key(prepared: Preparation, train: "Dataset", spec: TuningSpec) -> str:
     The budget and the threads are no part of it: more of either continues a search.
     """
     settings = [
-        prepared.similarity.model_dump_json(),
-        prepared.columns.model_dump_json(),
-        prepared.booster.model_dump_json(),
+        prepared.spec.similarity.model_dump_json(),
+        prepared.spec.columns.model_dump_json(),
+        prepared.spec.booster.model_dump_json(),
+        str(prepared.spec.scorecard_counts_for),
         *(rule.model_dump_json() for rule in prepared.rules),
         spec.model_dump_json(exclude={"budget"}),
         str((prepared.horizon_days, prepared.seed, SPACE)),

@@ -8,16 +8,18 @@ import numpy as np
 
 from features.clock import DAY_US
 from models.learners.booster import BoosterSpec, fit_booster
-from models.learners.columns import ColumnSpec, choose_columns
-from models.learners.inputs import fit_inputs
-from models.learners.regression import fit_regression
-from models.learners.rungs import ModelSpec, scores_of_later
+from models.learners.rungs import (
+    ModelSpec,
+    beside_trees,
+    columns_for,
+    learner_inputs,
+    scores_of_later,
+)
 from models.metrics import row_log_loss
 from models.scorecard_rules import Rule
 from models.scoring import Learner, sigmoid
 
 if TYPE_CHECKING:
-    from models.customers.similarity import SimilaritySpec
     from models.dataset import Customers, Dataset
 
 LEAST_TO_FIT = 10
@@ -34,9 +36,11 @@ class Part:
         As `models.learners.booster.fit_booster` takes them.
     held_matrix, held_label, held_cluster
         The later rows in the same columns; clusters as in `Dataset`.
-    held_regression
-        Log-odds of the held-out rows by the regression that the trees are averaged with; None
-        when they stand alone. It does not depend on the booster's settings.
+    weight
+        Of the trees in the raw score.
+    held_rest
+        Log-odds of the held-out rows by what has the rest of the weight. Neither depends on the
+        settings that are searched.
     """
 
     names: tuple[str, ...]
@@ -47,14 +51,14 @@ class Part:
     held_matrix: np.ndarray
     held_label: np.ndarray
     held_cluster: np.ndarray
-    held_regression: np.ndarray | None
+    weight: float
+    held_rest: np.ndarray
     horizon_days: int
 
     def losses(self, spec: BoosterSpec, *, seed: int, threads: int) -> np.ndarray:
         """Log loss of each held-out row after the best shift, float64, shape (n_held,)."""
-        raw = self.trees(spec, seed=seed, threads=threads)
-        if self.held_regression is not None:
-            raw = spec.weight * raw + (1 - spec.weight) * self.held_regression
+        trees = self.trees(spec, seed=seed, threads=threads)
+        raw = self.weight * trees + (1 - self.weight) * self.held_rest
         return shifted_log_loss(raw, self.held_label)
 
     def trees(self, spec: BoosterSpec, *, seed: int, threads: int) -> np.ndarray:
@@ -80,13 +84,11 @@ class Preparation:
     Parameters
     ----------
     rules
-        The scorecard's, which the regression starts from.
+        The scorecard's, which every learner starts from.
     """
 
     customers: "Customers"
-    similarity: "SimilaritySpec"
-    columns: ColumnSpec
-    booster: BoosterSpec
+    spec: ModelSpec
     horizon_days: int
     seed: int
     threads: int
@@ -94,19 +96,11 @@ class Preparation:
 
     def scores(self, rung: str, train: "Dataset", later: "Dataset") -> np.ndarray:
         """Log-odds that another rung gives to later rows, shape (n_later,)."""
-        spec = ModelSpec.model_validate(
-            {
-                "learner": rung,
-                "similarity": self.similarity,
-                "columns": self.columns,
-                "booster": self.booster,
-            }
-        )
         return scores_of_later(
             train,
             later,
             self.customers,
-            spec,
+            self.spec.model_copy(update={"learner": rung}),
             self.rules,
             horizon_days=self.horizon_days,
             seed=self.seed,
@@ -115,30 +109,14 @@ class Preparation:
 
     def part(self, train: "Dataset", held_out: "Dataset") -> Part:
         """Columns, similarity and the choice of columns learnt from `train` alone."""
-        inputs = fit_inputs(
-            train,
-            self.customers,
-            self.similarity,
-            min_level_rows=self.booster.min_level_rows,
-            horizon_days=self.horizon_days,
-            seed=self.seed,
+        spec = self.spec.model_copy(update={"learner": "booster"})
+        inputs = learner_inputs(
+            train, self.customers, spec, horizon_days=self.horizon_days, seed=self.seed
         )
-        choice = choose_columns(
-            inputs,
-            train,
-            self.columns,
-            seed=self.seed,
-            threads=self.threads,
-            protected=self.booster.monotone,
-        )
+        choice = columns_for(inputs, train, spec, seed=self.seed, threads=self.threads)
         at = choice.positions(inputs.names)
-        encoded, regression = inputs.of(held_out), None
-        if self.booster.weight < 1:
-            terms, intercept = fit_regression(
-                inputs, train.label, train.cluster, self.rules, self.booster.monotone, self.seed
-            )
-            learner = Learner("logistic", intercept=intercept, terms=terms)
-            regression = learner.raw(inputs.names, encoded)
+        encoded = inputs.of(held_out)
+        weight, rest = beside_trees(inputs, train, spec, self.rules, self.seed)
         return Part(
             names=choice.kept,
             categories=frozenset(inputs.categories & set(choice.kept)),
@@ -148,7 +126,8 @@ class Preparation:
             held_matrix=encoded[:, at],
             held_label=held_out.label,
             held_cluster=held_out.cluster,
-            held_regression=regression,
+            weight=weight,
+            held_rest=rest.raw(inputs.names, encoded),
             horizon_days=self.horizon_days,
         )
 

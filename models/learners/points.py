@@ -29,11 +29,16 @@ def scorecard_learner(inputs: Inputs, label: np.ndarray, rules: Sequence[Rule]) 
     points = np.array([term["points"] for term in terms], float)
     unit = float(weights @ points / max(points @ points, 1.0))
     made = weighted(terms, points, unit_columns(terms, inputs, inputs.matrix))
-    return Learner("scorecard", intercept=intercept, terms=made, unit=unit)
+    return Learner("scorecard", intercept=intercept, terms=made, unit=unit, learnt=0.0)
 
 
 def points_learner(
-    inputs: Inputs, label: np.ndarray, cluster: np.ndarray, rules: Sequence[Rule], seed: int
+    inputs: Inputs,
+    label: np.ndarray,
+    cluster: np.ndarray,
+    rules: Sequence[Rule],
+    seed: int,
+    share: float = 1.0,
 ) -> Learner:
     """A scorecard learnt from the rows, in whole points.
 
@@ -45,6 +50,8 @@ def points_learner(
     ----------
     cluster
         Shape (n,): rows of one cluster hang together.
+    share
+        Of what was learnt; the rest are the scorecard's own points, where it says anything.
     """
     terms, prior, _ = believed(inputs, label, rules)
     columns = unit_columns(terms, inputs, inputs.matrix)
@@ -52,12 +59,14 @@ def points_learner(
     prior = np.r_[prior, np.zeros(len(terms) - len(prior))]
     fit = fit_by_cross_validation(columns, label, prior, cluster, seed)
     unit = float(np.log(2)) / POINTS_THAT_DOUBLE
-    points = ROUNDED_TO * np.round(fit.weights / unit / ROUNDED_TO).astype(int)
+    share = share if prior.any() else 1.0
+    weights = share * fit.weights + (1 - share) * prior
+    points = ROUNDED_TO * np.round(weights / unit / ROUNDED_TO).astype(int)
     # Rounding moves every row; the constant makes the mean probability right again.
     offset = columns @ (points * unit)
     intercept = fit_logistic(offset[:, None], label, np.ones(1), penalty=1e6).intercept
     made = weighted(terms, points.astype(float), columns)
-    return Learner("points", intercept=intercept, terms=made, unit=unit)
+    return Learner("points", intercept=intercept, terms=made, unit=unit, learnt=share)
 
 
 def _with_new_rules(

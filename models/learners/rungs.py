@@ -12,9 +12,10 @@ from models.calibration import CalibrationSpec
 from models.customers.similarity import SimilaritySpec
 from models.learners.booster import BoosterSpec, fit_boosters
 from models.learners.columns import ColumnChoice, ColumnSpec, choose_columns
+from models.learners.credibility import credibility
 from models.learners.inputs import Inputs, fit_inputs
 from models.learners.points import points_learner, scorecard_learner
-from models.learners.regression import fit_regression
+from models.learners.regression import Regression, fit_regression
 from models.scorecard_rules import Rule
 from models.scoring import Learner
 from models.tiering.fit_usage import FitUsageSpec
@@ -30,6 +31,9 @@ class ModelSpec(Spec):
 
     learner: Literal["auto", "scorecard", "points", "logistic", "booster"] = "auto"
     """The rung of the ladder; auto lets held-out evidence choose."""
+    scorecard_counts_for: float = Field(default=80, ge=0)
+    """Converting accounts that the scorecard is worth: from n of them, n / (n + this) of a score is
+    learnt and the rest is the scorecard's, as log-odds. 0: the scorecard is only a rung."""
     similarity: SimilaritySpec = Field(default_factory=SimilaritySpec)
     columns: ColumnSpec = Field(default_factory=ColumnSpec)
     booster: BoosterSpec = Field(default_factory=BoosterSpec)
@@ -98,7 +102,7 @@ def fit_learner(
     horizon_days: int,
     seed: int,
     threads: int,
-    regression: Learner | None = None,
+    regression: Regression | None = None,
     choice: ColumnChoice | None = None,
 ) -> Learner:
     """The raw score of a rung, from the encoded training rows.
@@ -106,26 +110,23 @@ def fit_learner(
     Parameters
     ----------
     rules
-        The scorecard's: where every rung below the trees starts from.
+        The scorecard's: where every rung starts from, and what it is averaged with while few
+        accounts convert.
     regression
-        The logistic rung of the same rows, where it is there already.
+        Of the same rows, where it is there already.
     choice
         Columns that trees may read, where they are chosen already.
     """
     label, rung = train.label, "booster" if spec.learner == "auto" else spec.learner
     if rung == "scorecard":
         return scorecard_learner(inputs, label, rules)
+    share = credibility(label, train.cluster, spec.scorecard_counts_for)
     if rung == "points":
-        return points_learner(inputs, label, train.cluster, rules, seed)
-    weight = spec.booster.weight
-    if regression is None and (rung == "logistic" or weight < 1):
-        terms, intercept = fit_regression(
-            inputs, label, train.cluster, rules, spec.booster.monotone, seed
-        )
-        regression = Learner("logistic", intercept=intercept, terms=terms)
+        return points_learner(inputs, label, train.cluster, rules, seed, share)
     if rung == "logistic":
-        assert regression is not None
-        return regression
+        regression = regression or regression_of(inputs, train, spec, rules, seed)
+        return regression.learner(share if regression.has_card else 1.0)
+    weight, rest = beside_trees(inputs, train, spec, rules, seed, regression)
     choice = choice or columns_for(inputs, train, spec, seed=seed, threads=threads)
     boosters = fit_boosters(
         inputs.matrix[:, choice.positions(inputs.names)],
@@ -139,6 +140,39 @@ def fit_learner(
         threads=threads,
     )
     offset = weight * down_sampling_offset(spec.booster.negative_share)
-    if regression is None:
-        return Learner(rung, boosters, weight, offset=offset)
-    return Learner(rung, boosters, weight, regression.intercept, regression.terms, offset=offset)
+    return Learner(
+        rung,
+        boosters,
+        weight,
+        rest.intercept,
+        rest.terms,
+        offset=offset,
+        learnt=weight / spec.booster.weight,
+    )
+
+
+def regression_of(
+    inputs: Inputs, train: "Dataset", spec: ModelSpec, rules: Sequence[Rule], seed: int
+) -> Regression:
+    """The regression of the training rows, and the scorecard beside it."""
+    monotone = spec.booster.monotone
+    return fit_regression(inputs, train.label, train.cluster, rules, monotone, seed)
+
+
+def beside_trees(
+    inputs: Inputs,
+    train: "Dataset",
+    spec: ModelSpec,
+    rules: Sequence[Rule],
+    seed: int,
+    regression: Regression | None = None,
+) -> tuple[float, Learner]:
+    """Weight of the trees in the raw score, and the learner of terms that has the rest of it."""
+    weight = spec.booster.weight
+    if weight == 1 and not spec.scorecard_counts_for:
+        return 1.0, Learner("logistic")
+    regression = regression or regression_of(inputs, train, spec, rules, seed)
+    share = credibility(train.label, train.cluster, spec.scorecard_counts_for)
+    if not regression.has_card:
+        share = 1.0
+    return (1.0, Learner("logistic")) if weight == share == 1 else regression.beside(weight, share)

@@ -37,6 +37,9 @@ class Learner:
         Several terms may read one column.
     offset
         Log-odds added to every row, such as the correction for negatives left out in training.
+    learnt
+        Share of the raw score that was learnt; the rest is the scorecard's. For the record only:
+        weights and terms hold it already.
     """
 
     def __init__(
@@ -48,9 +51,10 @@ class Learner:
         terms: Sequence[Mapping[str, Any]] = (),
         unit: float = 1.0,
         offset: float = 0.0,
+        learnt: float = 1.0,
     ):
         self.rung, self.texts, self.weight, self.offset = rung, tuple(boosters), weight, offset
-        self.intercept, self.terms, self.unit = intercept, tuple(terms), unit
+        self.intercept, self.terms, self.unit, self.learnt = intercept, tuple(terms), unit, learnt
         self.boosters: list[Any] = []
         if boosters:
             import lightgbm as lgb
@@ -113,6 +117,7 @@ class Learner:
             "terms": self.terms,
             "unit": self.unit,
             "offset": self.offset,
+            "learnt": self.learnt,
         }
         text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
         trees = {prefix + _booster_file(at): tree for at, tree in enumerate(self.texts)}

@@ -108,6 +108,61 @@ def test_monotone_columns_stay_monotone_in_the_mean_with_the_regression(fitted):
         assert (sign * np.diff(np.array(swept), axis=0) >= -1e-9).all()
 
 
+def log_odds_apart(score, other):
+    """Standard deviation of the difference: a constant is the calibration's to set."""
+    return float(np.std(score - other))
+
+
+@pytest.mark.parametrize("rung", ["logistic", "booster"])
+def test_what_is_learnt_is_believed_by_the_accounts_that_convert(larger, rung):
+    """n of them against k of the scorecard: the raw score is their weighted mean, row by row."""
+    trees = {"booster": {"max_rounds": 20}}
+    n = len(np.unique(larger.train.cluster[larger.train.label]))
+    card, alone, even, much = (
+        raw(refit(larger, **trees, **given), larger.test)
+        for given in (
+            {"learner": "scorecard"},
+            {"learner": rung, "scorecard_counts_for": 0},
+            {"learner": rung, "scorecard_counts_for": n},
+            {"learner": rung, "scorecard_counts_for": 1e6 * n},
+        )
+    )
+    assert log_odds_apart(alone, card) > 0.1
+    assert log_odds_apart(even, (alone + card) / 2) < 1e-9
+    assert log_odds_apart(much, card) < 1e-4
+    model = refit(larger, **trees, learner=rung, scorecard_counts_for=3 * n)
+    assert model.scorer.learner.learnt == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize("rung", ["points", "logistic", "booster"])
+def test_a_scorecard_that_says_nothing_takes_no_part(fitted, rung):
+    wrong = tuple(rule.model_copy(update={"points": -rule.points}) for rule in RULES)
+    model = {"learner": rung, "booster": {"max_rounds": 20}}
+    for rules in ((), wrong):
+        alone, believed = (
+            raw(refit(fitted, rules, **model, scorecard_counts_for=worth), fitted.test)
+            for worth in (0, 10_000)
+        )
+        np.testing.assert_array_equal(alone, believed)
+
+
+def test_learnt_points_keep_to_the_scorecards_while_few_convert(larger):
+    own, much = (
+        refit(larger, learner="points", scorecard_counts_for=worth).scorer.learner
+        for worth in (0, 1e9)
+    )
+    card = refit(larger, learner="scorecard").scorer.learner
+
+    def of(learner, column):
+        terms = [t for t in learner.terms if t["column"] == column]
+        return sum(max(map(abs, t.get("steps", t.get("codes")))) for t in terms) * learner.unit
+
+    names = ("reports_count_7d", "invites_count_28d")
+    half = 2.5 * much.unit + 1e-9
+    assert all(abs(of(much, name) - of(card, name)) <= half for name in names)
+    assert any(abs(of(own, name) - of(card, name)) > half for name in names)
+
+
 def before_test(fitted):
     world = fitted.world.data
     return world.take(world.as_of < fitted.test.as_of.min() - 7 * 86_400_000_000)

@@ -29,9 +29,7 @@ from models.choosing.walk_forward import (
     shifted_log_loss,
     walk_forward,
 )
-from models.customers.similarity import SimilaritySpec
 from models.learners.booster import BoosterSpec
-from models.learners.columns import ColumnSpec
 from models.learners.rungs import ModelSpec
 from models.metrics import log_loss
 from models.propensity import PropensityModel
@@ -43,7 +41,7 @@ SHORT = BoosterSpec(max_rounds=25, patience_rounds=5)
 
 @pytest.fixture(scope="module")
 def prepared(world):
-    return Preparation(world.customers, SimilaritySpec(), ColumnSpec(), SHORT, 7, seed=5, threads=1)
+    return Preparation(world.customers, ModelSpec(booster=SHORT), 7, seed=5, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +177,7 @@ def test_trees_are_tuned_as_the_partner_of_the_regression(world, fitted):
         train, calibrate, world.customers, spec, horizon_days=7, seed=5, rules=DEFAULT_RULES
     )
     raw = model.predict(calibrate.matrix, calibrate.account, calibrate.domain)["raw_score"]
-    prepared = Preparation(
-        world.customers, spec.similarity, ColumnSpec(), spec.booster, 7, 5, 1, DEFAULT_RULES
-    )
+    prepared = Preparation(world.customers, spec, 7, 5, 1, DEFAULT_RULES)
     losses = prepared.part(train, calibrate).losses(spec.booster, seed=5, threads=1)
     assert np.allclose(losses, shifted_log_loss(raw.to_numpy(), calibrate.label))
 
@@ -261,9 +257,7 @@ def test_a_bad_default_is_replaced_and_the_gain_is_real_on_rows_after_all_of_the
             "lambda_l2": 0.0,
         }
     )
-    prepared = Preparation(
-        world.customers, SimilaritySpec(), ColumnSpec(), bad, 7, seed=5, threads=1
-    )
+    prepared = Preparation(world.customers, ModelSpec(booster=bad), 7, seed=5, threads=1)
     trials = _search(tuning_parts(prepared, fitted.train, TuningSpec()), 6, default=bad)
     tuning = judge_tuning(trials, prepared, fitted.train, fitted.calibrate)
     assert tuning.kept
@@ -331,6 +325,10 @@ def test_the_key_changes_with_all_that_changes_a_trial_and_not_with_the_budget(p
     key = study_key(prepared, train, spec)
     assert key == study_key(prepared, train, TuningSpec(budget="10m"))
     assert key == study_key(replace(prepared, threads=2), train, spec)
+
+    def with_model(**settings: object) -> Preparation:
+        return replace(prepared, spec=ModelSpec.model_validate({"booster": SHORT, **settings}))
+
     flipped = train.label.copy()
     flipped[0] = ~flipped[0]
     others = [
@@ -339,10 +337,11 @@ def test_the_key_changes_with_all_that_changes_a_trial_and_not_with_the_budget(p
         study_key(prepared, train, TuningSpec(folds=2)),
         study_key(replace(prepared, seed=6), train, spec),
         study_key(replace(prepared, horizon_days=8), train, spec),
-        study_key(replace(prepared, booster=BoosterSpec()), train, spec),
-        study_key(replace(prepared, similarity=SimilaritySpec(enabled=False)), train, spec),
+        study_key(with_model(booster=BoosterSpec()), train, spec),
+        study_key(with_model(similarity={"enabled": False}), train, spec),
         study_key(replace(prepared, rules=DEFAULT_RULES), train, spec),
-        study_key(replace(prepared, columns=ColumnSpec(drop_duplicates=False)), train, spec),
+        study_key(with_model(columns={"drop_duplicates": False}), train, spec),
+        study_key(with_model(scorecard_counts_for=0), train, spec),
         study_key(
             replace(prepared, customers=fitted.world.customers.take(np.arange(50))), train, spec
         ),

@@ -19,7 +19,8 @@ def test_two_trainings_with_one_seed_write_byte_equal_bundles(demo, retrained):
     )
     names = sorted(path.name for path in first.iterdir())
     assert names == sorted(path.name for path in second.iterdir())
-    assert {"booster.txt", "similarity.npz", "calibration.json", "tiers.json"} < set(names)
+    trees = {"fit-booster.txt", "usage-booster.txt"}
+    assert trees | {"learner.json", "similarity.npz", "calibration.json", "tiers.json"} < set(names)
     for name in set(names) - {"bundle.json"}:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     left, right = (json.loads((folder / "bundle.json").read_text()) for folder in (first, second))

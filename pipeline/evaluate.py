@@ -26,11 +26,11 @@ from models.scorecard import Scorecard
 from models.splits import Split
 from pipeline import tracking
 from pipeline.across_folds import AcrossFolds, across_folds
+from pipeline.champion import events_for, load_champion
 from pipeline.dataset import Assembled, assemble, compute, engine_session
 from pipeline.judging import fitter, rows_per_date
 from pipeline.null_entrants import null_entrants
 from pipeline.plots_folds import plot_folds, plot_metrics
-from pipeline.predict import events_for, load_champion
 from pipeline.prices import Prices, price_shortcuts
 from pipeline.progress import Progress
 from pipeline.report_backtest import write_backtest

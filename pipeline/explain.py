@@ -14,8 +14,9 @@ from features.matrix import Snapshots
 from features.snapshots import eligible
 from models.reasons import Reason
 from pipeline import registry
+from pipeline.champion import events_for, load_champion
 from pipeline.dataset import compute, kinship
-from pipeline.predict import events_for, instant_of, known_conversions, load_champion
+from pipeline.predict import instant_of, known_conversions
 from pipeline.settings import Run, Settings
 
 RECENT_DAYS = 28

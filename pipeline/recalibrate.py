@@ -30,8 +30,8 @@ from models.scoring import calibrate
 from models.tiering.fit_usage import moved_view
 from models.tiering.tiers import refit_tiers
 from pipeline import registry, tracking
+from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, kinship
-from pipeline.predict import Champion, events_for, load_champion
 from pipeline.settings import Run
 
 Say = Callable[[str], None]

@@ -18,7 +18,7 @@ from pipeline.dataset import compute
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
-    from pipeline.predict import Champion
+    from pipeline.champion import Champion
     from pipeline.registry import Version
 
 LAST_EVENT = Feature(

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from models.splits import temporal_split
+from pipeline.champion import load_champion
 from pipeline.dataset import assemble
-from pipeline.predict import load_champion, predict
+from pipeline.predict import predict
 from pipeline.train import import_events
 
 AS_OF = "2024-07-15"

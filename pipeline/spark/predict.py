@@ -16,7 +16,8 @@ from features.clock import to_text
 from features.events import Level
 from features.part import LogPart
 from pipeline import registry
-from pipeline.predict import Champion, events_for, instant_of, load_champion, score
+from pipeline.champion import Champion, events_for, load_champion
+from pipeline.predict import instant_of, score
 from pipeline.registry import Version
 from pipeline.settings import Run
 from pipeline.spark.engine import matrix_output, write_parquet

@@ -11,7 +11,7 @@ from features.catalogue_spec import FeatureSpec
 from features.definitions import Statistic, from_json, to_json
 from features.errors import SettingsError
 from features.statistics import STATISTICS
-from pipeline.predict import load_champion
+from pipeline.champion import load_champion
 from pipeline.settings import parse
 from tests.features.worlds import SPEC
 

@@ -11,9 +11,9 @@ from features.clock import DAY_US
 from models.judging.bootstrap import METRICS, Contender
 from models.splits import FOLDS
 from pipeline import tracking
+from pipeline.champion import load_champion
 from pipeline.evaluate import evaluate
 from pipeline.evaluate_printing import print_backtest
-from pipeline.predict import load_champion
 from pipeline.settings import load
 from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES
 

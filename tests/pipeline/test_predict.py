@@ -6,7 +6,8 @@ import pytest
 
 from features.clock import DAY_US
 from features.errors import EventLogError, NotEnoughHistory, SettingsError
-from pipeline.predict import load_champion, predict
+from pipeline.champion import load_champion
+from pipeline.predict import predict
 from pipeline.train import import_events, train
 
 COLUMNS = [

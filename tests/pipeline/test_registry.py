@@ -13,8 +13,9 @@ import pytest
 from features.matrix import Snapshots
 from models.dataset import Dataset
 from pipeline import registry
+from pipeline.champion import load_champion
 from pipeline.dataset import compute, kinship
-from pipeline.predict import load_champion
+from pipeline.signature import pyfunc_frame
 from pipeline.train import import_events
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def test_the_registered_model_scores_like_the_batch_without_this_project(
     matrix = compute(log, rows, champion.model.features, demo.run.settings, "Features")
     never = np.zeros(len(rows), bool)
     data = Dataset(matrix, never, never, *kinship(log, rows))
-    registry.pyfunc_frame(data).to_parquet(tmp_path / "rows.parquet")
+    pyfunc_frame(data).to_parquet(tmp_path / "rows.parquet")
     command = [sys.executable, "-I", "-B", "-W", "ignore", "-c", CONSUMER, str(ROOT), mlflow_store]
     command += [str(tmp_path / name) for name in ("rows.parquet", "scores.parquet")]
     environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}

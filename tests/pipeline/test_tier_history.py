@@ -11,8 +11,8 @@ from features.errors import SettingsError
 from features.matrix import Snapshots
 from models.scoring import TIERS
 from models.tiering.hysteresis import HysteresisSpec
+from pipeline.champion import load_champion
 from pipeline.dataset import compute
-from pipeline.predict import load_champion
 from pipeline.registry import Version
 from pipeline.tier_history import newest_before, scores_stem, settled_tiers
 from pipeline.train import import_events

@@ -13,8 +13,9 @@ from features.clock import to_us
 from features.engine import build_features
 from features.errors import EventLogError, SchemaMismatch
 from features.snapshots import eligible
+from pipeline.champion import load_champion
 from pipeline.importer.log import import_log
-from pipeline.predict import instant_of, known_conversions, load_champion, score
+from pipeline.predict import instant_of, known_conversions, score
 from pipeline.registry import fetch, find
 from pipeline.spark.predict import MANIFEST, SCORES, predict_on_spark
 

@@ -55,8 +55,9 @@ def print_training(result: Training) -> None:
         "number means: see the report.",
         evaluation.verdict,
         evaluation.calibration,
-        f"{found.ladder.verdict} {learnt_told(result.learnt)}".strip(),
+        found.ladder.verdict,
     ]
+    lines += filter(None, [learnt_told(result.learnt)])
     lines += [judged.null_verdict, judged.segment_verdict]
     if judged.ablation is not None:
         lines.append(similarity_verdict(judged.ablation, evaluation.converting))

@@ -46,12 +46,12 @@ def learnt_told(share: float) -> str:
     """How much of a score is learnt, in one sentence; empty where all or nothing is.
 
     >>> learnt_told(0.8), learnt_told(1.0)
-    ('80 % of its score is learnt, 20 % is the scorecard.', '')
+    ("80 % of a score is learnt, 20 % is the scorecard's.", '')
     """
     told = round(100 * share)
     if share in (0, 1):
         return ""
-    return f"{told} % of its score is learnt, {100 - told} % is the scorecard."
+    return f"{told} % of a score is learnt, {100 - told} % is the scorecard's."
 
 
 INTERVAL_MEANING = (

@@ -1,6 +1,6 @@
 """From 20 to 2,000 conversions: what each rung is worth on one later test, and what is chosen.
 
-    python -m benchmarks.ladder                                    # an hour on one core
+    python -m benchmarks.ladder                                    # 40 minutes on one core
     python -m benchmarks.ladder --accounts 6000 --draws 2 --sizes 20,80,320
 
 Accounts are drawn at random from one simulated company until so many of them convert before the
@@ -113,7 +113,7 @@ def one(
     shared: dict[str, Any] = {
         "horizon_days": settings.horizon_days,
         "seed": seed,
-        "threads": settings.compute.threads,
+        "threads": 1,
     }
     rules = settings.scorecard.rules
     ladder = climb(few, customers, settings.model, rules, **shared)

@@ -11,7 +11,7 @@ RUN := $(PY) -m pipeline
 OPTIONS := $(if $(SETTINGS),--settings "$(SETTINGS)")
 
 .DEFAULT_GOAL := help
-.PHONY: help install train predict ui test check unit spark-test docs lock clean
+.PHONY: help install train predict ui test check unit proof spark-test consumer-test airflow-test nightly-test docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -55,8 +55,34 @@ $(SPARK_STAMP): requirements.lock requirements-spark.lock pyproject.toml
 	@.venv-spark/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+proof: $(STAMP) ## Long proofs, one after another (an hour)
+	@$(PY) -m pytest -m "slow and not airflow and not spark" -n0
+
 spark-test: $(SPARK_STAMP) ## Compare the Spark engine with the local one (needs Java 17; 4 minutes)
-	@.venv-spark/bin/python -m pytest -n0 -m "not slow" tests/spark pipeline/spark features/part.py
+	@.venv-spark/bin/python -m pytest -n0 -m "not slow" tests/spark pipeline/spark features/part.py tests/consumer/test_spark.py
+
+nightly-test: $(STAMP) ## Kill nightly runs at 50 random moments, and all tests of ledger, freshness, backfill, monitor
+	@$(PY) -m pytest -n0 tests/nightly tests/pipeline/test_ledger.py tests/pipeline/test_freshness.py tests/pipeline/test_backfill.py tests/pipeline/test_tier_history.py tests/pipeline/test_monitor.py tests/pipeline/test_programme.py
+
+CONSUMER_STAMP := .venv-consumer/.installed
+$(CONSUMER_STAMP): tests/consumer/requirements.lock
+	@echo "Building .venv-consumer (once, a minute)"
+	@$(PYTHON) -m venv .venv-consumer
+	@.venv-consumer/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r tests/consumer/requirements.lock
+	@touch $@
+
+consumer-test: $(STAMP) $(CONSUMER_STAMP) ## What programs get of a registered model, where this project is not installed
+	@$(PY) -m pytest -n0 -m "not spark" tests/consumer tests/pipeline/test_registry.py tests/pipeline/test_features_for.py tests/pipeline/test_model_card.py
+
+AIRFLOW_STAMP := .venv-airflow/.installed
+$(AIRFLOW_STAMP): requirements-airflow.lock
+	@echo "Building .venv-airflow (once, two minutes, 412 MB)"
+	@$(PYTHON) -m venv .venv-airflow
+	@.venv-airflow/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-airflow.lock
+	@touch $@
+
+airflow-test: $(STAMP) $(AIRFLOW_STAMP) ## Run every schedule, the DAGs under Airflow 3
+	@$(PY) -m pytest -n0 tests/schedules
 
 docs: $(STAMP) ## Write docs/features.md again from the demo company's settings
 	@$(RUN) features --markdown docs/features.md
@@ -66,6 +92,10 @@ lock: ## Resolve requirements.lock again (needs uv)
 	echo 'pyspark>=4.1,<5' > requirements-spark.in
 	uv pip compile requirements-spark.in -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements-spark.lock
 	rm requirements-spark.in
+	uv pip compile tests/consumer/requirements.in -c requirements.lock --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o tests/consumer/requirements.lock
+	printf 'apache-airflow>=3.1,<4\ncheck-jsonschema>=0.30\nkubernetes-validate>=1.31\n' > requirements-airflow.in
+	uv pip compile requirements-airflow.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q -o requirements-airflow.lock
+	rm requirements-airflow.in
 
 clean: ## Remove the environment and caches, keep data and models
-	rm -rf $(VENV) .venv-spark .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-spark .venv-consumer .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,6 +27,14 @@ class FeatureLeak(PQLError):
     """A feature changes with what could not be known yet."""
 
 
+class NotFresh(PQLError):
+    """A gate refuses: the newest data are too old, or far off their history."""
+
+
+class Locked(PQLError):
+    """Another run works with the same store and model."""
+
+
 def few(names: Iterable[object], most: int = 5) -> str:
     """List the first `most` names, and say how many more there are.
 

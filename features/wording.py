@@ -1,7 +1,5 @@
 """All words about features, in one place: what a column means, and what its value says of a row."""
 
-from dataclasses import replace
-
 from features.definitions import Feature, Scope, Statistic
 
 _MEANINGS: dict[Statistic, str] = {
@@ -63,7 +61,7 @@ _MEANINGS: dict[Statistic, str] = {
     "sql": "{subject}{when}",
 }
 
-# {n} is the value, {s} the plural ending it asks for.
+# {n} is the value, {s} the plural ending it asks for; `models.scoring.tell` fills them in.
 _FACTS: dict[Statistic, str] = {
     "count": "{subject}: {n} time{s}{when}",
     "active_days": "{subject}: on {n} day{s}{when}",
@@ -199,68 +197,73 @@ def _conditions(feature: Feature) -> str:
         if one.one_of:
             told.append(f"{one.property} is {' or '.join(one.one_of)}")
         if one.at_least is not None:
-            told.append(f"{one.property} is at least {show(one.at_least)}")
+            told.append(f"{one.property} is at least {_exact(one.at_least)}")
         if one.at_most is not None:
-            told.append(f"{one.property} is at most {show(one.at_most)}")
+            told.append(f"{one.property} is at most {_exact(one.at_most)}")
     return f", where {' and '.join(told)}" if told else ""
 
 
-def tell(feature: Feature, value: float | str | None) -> str:
-    """What a row's value says, in words a rep can check.
+def _exact(bound: float) -> str:
+    """A bound as people write it, never rounded: a condition is what it says."""
+    return f"{bound:,}".removesuffix(".0")
 
-    >>> from features.definitions import Feature
-    >>> def of(statistic, days=None):
-    ...     return Feature("x", "value", statistic, ("report_created",), None, days, "entity",
-    ...                    "number", "", "", "event", "report created")
-    >>> tell(of("count", 7), 1.0), tell(of("days_since_last"), 2.25)
-    ('report created: 1 time in the last 7 days', 'latest report created: 2.2 days ago')
-    >>> tell(of("trend", 7), 0.5), tell(of("days_since_last"), None)
-    ('report created: 3 times as often as in the 7 days before', 'report created: never')
+
+def phrase(feature: Feature) -> dict[str, str]:
+    """The sentences about a row's value, with gaps for its number: what a model keeps.
+
+    Returns
+    -------
+    dict
+        ``known`` with gaps ``{n}``, ``{s}`` (plural ending) and ``{percent}``, and ``unknown``;
+        of trends also ``only_now`` and ``only_before``, of recency ``below_one``, which stands
+        for the number there. Braces of names are doubled, as `str.format` reads them.
+
+    Examples
+    --------
+    >>> made = Feature("x", "value", "count", ("report_created",), None, 7, "entity", "number",
+    ...                "", "", subject="report created")
+    >>> phrase(made)["known"]
+    'report created: {n} time{s} in the last 7 days'
     """
     if feature.statistic in _TRENDS:
-        return _owned(_trend(feature, value), feature.scope)
-    shown = show(value)
-    recent = feature.statistic == "days_since_last" and isinstance(value, float) and value < 1
-    if recent:
+        texts = _trend(feature)
+    else:
+        of_all = {} if feature.events else _FACTS_OF_ALL
+        own = _FACTS.get(feature.statistic, f"{_OF_ONES_OWN}: {{n}}")
+        known = of_all.get(feature.statistic, own)
+        unknown = "{property}: unknown" if feature.property else known
+        unknown = _UNKNOWN.get(feature.statistic, unknown)
+        one = feature.statistic in _SINGULAR and bool(feature.events)
+        texts = {"known": _filled(known, feature, one), "unknown": _filled(unknown, feature)}
+    condition = _escaped(_conditions(feature))
+    texts = {name: _owned(text + condition, feature.scope) for name, text in texts.items()}
+    if feature.statistic == "days_since_last":
         # Less than a day reads badly as a fraction of one.
-        shown = "less than 1"
-    of_all = {} if feature.events else _FACTS_OF_ALL
-    text = of_all.get(feature.statistic, _FACTS.get(feature.statistic, f"{_OF_ONES_OWN}: {{n}}"))
-    if value is None:
-        text = _UNKNOWN.get(feature.statistic, "{property}: unknown" if feature.property else text)
-    percent = f"{value:.0%}" if isinstance(value, float) else shown
-    plural = "" if shown in ("1", "less than 1") else "s"
-    spoken = _words(feature)
-    if feature.statistic in _SINGULAR and feature.events and value is not None:
-        spoken["subject"] = _one_of(feature)
-    text = text.format(n=shown, s=plural, percent=percent, **spoken)
-    return _owned(text + _conditions(feature), feature.scope)
+        texts["below_one"] = "less than 1"
+    return texts
 
 
-def show(value: float | str | None) -> str:
-    """A value as people write it.
-
-    >>> [show(value) for value in (12.0, 1234.5, 0.0312, "software", None)]
-    ['12', '1,234.5', '0.031', 'software', 'unknown']
-    """
-    if value is None or isinstance(value, str):
-        return value or "unknown"
-    if abs(value) >= 1 or value == 0:
-        return f"{value:,.1f}".removesuffix(".0")
-    return f"{value:.2g}"
+def _filled(template: str, feature: Feature, one: bool = False) -> str:
+    """The template with the feature's words, ready to take a number."""
+    words = {name: _escaped(str(word)) for name, word in _words(feature).items()}
+    if one:
+        words["subject"] = _escaped(_one_of(feature))
+    return template.format(n="{n}", s="{s}", percent="{percent}", **words)
 
 
-def _trend(feature: Feature, value: float | str | None) -> str:
-    feature = replace(feature, subject=_of_what(feature))
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _trend(feature: Feature) -> dict[str, str]:
+    of_what = _escaped(_of_what(feature))
     recent, before = _when(feature.days), f"in the {_span(feature.days)} before"
-    if value is None or isinstance(value, str):
-        return f"{feature.subject}: not{recent}, nor {before}"
-    if value >= 1:
-        return f"{feature.subject}{recent}, but not {before}"
-    if value <= -1:
-        return f"{feature.subject}: not{recent}, but {before}"
-    often = show((1 + value) / (1 - value))
-    return f"{feature.subject}: {often} time{'' if often == '1' else 's'} as often as {before}"
+    return {
+        "known": f"{of_what}: {{n}} time{{s}} as often as {before}",
+        "unknown": f"{of_what}: not{recent}, nor {before}",
+        "only_now": f"{of_what}{recent}, but not {before}",
+        "only_before": f"{of_what}: not{recent}, but {before}",
+    }
 
 
 def _of_what(feature: Feature) -> str:

@@ -4,23 +4,28 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from features.definitions import fingerprint, from_json, to_json
+from features.definitions import Feature, fingerprint, from_json, to_json
 from features.errors import SchemaMismatch, few
+from features.versions import other_versions, versions_of
 from models.heads.heads import Heads, heads_files
+from models.monitoring.reference import FILE as REFERENCE
+from models.monitoring.reference import to_json as reference_text
 from models.propensity import PropensityModel, Training
-from models.scoring import FORMAT_VERSION, Scorer
+from models.reasons import wording
+from models.scoring import FORMAT_VERSION, WORDING_FILE, Scorer
 from models.tiering.fit_usage import view_files
 
 log = logging.getLogger(__name__)
 
 MANIFEST = "bundle.json"
+CARD = "model_card.md"
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn")
 
 
@@ -31,6 +36,8 @@ def save_bundle(
     settings_text: str,
     info: Mapping[str, Any],
     heads: Heads | None = None,
+    card: str | None = None,
+    reference: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the bundle into `folder`, which must be new or empty.
 
@@ -42,6 +49,10 @@ def save_bundle(
         JSON-ready facts the caller wants kept, such as the run id or the time of training.
     heads
         Optional heads; read them with `models.heads.heads.read_heads`.
+    card
+        What people should know of the model, in Markdown: becomes ``model_card.md``.
+    reference
+        What columns, scores and events looked like: `models.monitoring.reference.reference`.
 
     Raises
     ------
@@ -60,7 +71,12 @@ def save_bundle(
         _write(root / name, text)
     _write(root / "calibration.json", _json(scorer.calibration))
     _write(root / "tiers.json", _json(scorer.tiers))
+    _write(root / WORDING_FILE, _json(scorer.wording))
     _write(root / "settings.yaml", settings_text)
+    if reference is not None:
+        _write(root / REFERENCE, reference_text(reference))
+    if card is not None:
+        _write(root / CARD, card)
     if scorer.space is not None:
         # numpy dates every member 1980-01-01, so equal arrays give equal bytes.
         np.savez_compressed(root / "similarity.npz", **scorer.space, allow_pickle=False)
@@ -69,6 +85,7 @@ def save_bundle(
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "training": asdict(model.training),
         "feature_fingerprint": fingerprint(model.features),
+        "statistics": versions_of(model.features),
         "columns": scorer.columns,
         "info": dict(info),
         "sha256": {path.name: _sha256(path) for path in sorted(root.iterdir())},
@@ -84,7 +101,8 @@ def load_bundle(folder: Path | str) -> PropensityModel:
     Raises
     ------
     SchemaMismatch
-        When the manifest is missing, its format is another, or a file differs from it.
+        When the manifest is missing, its format is another, a file differs from it, or this program
+        computes a statistic by another formula than the one that the model was trained on.
     """
     root = Path(folder)
     about = read_about(root)
@@ -100,9 +118,26 @@ def load_bundle(folder: Path | str) -> PropensityModel:
             f"{MANIFEST}: {few(changed)}. {_REMEDY}"
         )
     features = from_json((root / "feature_schema.json").read_text(encoding="utf-8"))
+    _refuse_other_formulas(root, about, features)
     training = about["training"]
     periods = {key: tuple(training[key]) for key in ("train_period", "calibrate_period")}
-    return PropensityModel(Scorer.load(root), features, Training(**{**training, **periods}))
+    scorer = Scorer.load(root)
+    if not scorer.wording:
+        # A bundle made before models kept their words: today's are as good.
+        scorer.wording = dict(wording(features, scorer.columns))
+    return PropensityModel(scorer, features, Training(**{**training, **periods}))
+
+
+def _refuse_other_formulas(
+    root: Path, about: Mapping[str, Any], features: Sequence[Feature]
+) -> None:
+    other = other_versions(about.get("statistics", {}), features)
+    if other:
+        raise SchemaMismatch(
+            f"This program computes {len(other)} statistics of the model in {str(root)!r} by other "
+            f"formulas: {few(other)}. Train again, or score with the version of this program that "
+            "trained it."
+        )
 
 
 _REMEDY = "Use another version, restore its files from a backup, or train again."

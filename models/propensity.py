@@ -13,9 +13,9 @@ from models.calibration import fit_calibration
 from models.learners.encoding import values_of
 from models.learners.inputs import Inputs
 from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
-from models.reasons import Reason, reasons
+from models.reasons import wording
 from models.scorecard_rules import Rule
-from models.scoring import ColumnError, Learner, Scorer
+from models.scoring import ColumnError, Learner, Reason, Scorer
 from models.tiering.fit_usage import fit_fit_usage
 from models.tiering.tiers import fit_tiers
 
@@ -104,7 +104,9 @@ class PropensityModel:
             inputs.columns,
         )
         views = _fit_views(inputs, train, calibrate, spec, horizon_days, seed, threads)
-        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers, views)
+        features = train.matrix.features
+        words = wording(features, inputs.columns)
+        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers, views, words)
         training = Training(
             level=train.matrix.snapshots.level,
             horizon_days=horizon_days,
@@ -115,7 +117,7 @@ class PropensityModel:
             positives=int(train.label.sum()),
             customers=len(customers),
         )
-        return cls(scorer, train.matrix.features, training)
+        return cls(scorer, features, training)
 
     def predict(
         self,
@@ -163,12 +165,22 @@ class PropensityModel:
 
         Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
         """
-        if not len(matrix):
-            # LightGBM divides by the number of rows.
-            return []
         values = values_of(matrix, account, domain)
-        contributions = _by_name(self.scorer.contributions, values)
-        return reasons(contributions, self.features, self.scorer.columns, values, top)
+        return _by_name(lambda values: self.scorer.reasons(values, top), values)
+
+    def raising(
+        self,
+        matrix: "FeatureMatrix",
+        account: np.ndarray | None = None,
+        domain: np.ndarray | None = None,
+        most: int = 3,
+    ) -> list[list[str]]:
+        """Texts of the `most` strongest reasons that raise each row's score, strongest first.
+
+        The registered model gives the very same.
+        """
+        values = values_of(matrix, account, domain)
+        return _by_name(lambda values: self.scorer.raising(values, most), values)
 
     def importance(self) -> list[tuple[str, float]]:
         """Columns with their share of what the model leans on, largest first; zeros left out.

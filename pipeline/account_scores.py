@@ -127,8 +127,8 @@ def write_account_scores(
     stem = f"{scores_stem(version, as_of)}-accounts"
     parquet, csv = (run.store / "scores" / f"{stem}{end}" for end in (".parquet", ".csv"))
     flat = table.assign(carried_by=table["carried_by"].map("; ".join))
-    write_atomically(parquet, lambda path: table.to_parquet(path, index=False))
     write_atomically(csv, lambda path: flat.to_csv(path, index=False))
+    write_atomically(parquet, lambda path: table.to_parquet(path, index=False))
     return parquet, csv
 
 

@@ -6,13 +6,13 @@ Heavy libraries are imported inside the verbs, so that help and settings errors 
 
 import logging
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from features.errors import FeatureLeak, PQLError, SettingsError
+from features.errors import FeatureLeak, Locked, NotFresh, PQLError, SettingsError
+from pipeline import cli_monitor, cli_nightly, cli_registry
 from pipeline.cli_judging import evaluate, recalibrate
 from pipeline.cli_options import (
     DEMO,
@@ -21,6 +21,7 @@ from pipeline.cli_options import (
     finish,
     json_option,
     model_option,
+    now,
     run_of,
     say_to,
     settings_option,
@@ -35,9 +36,12 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except FeatureLeak as error:
+        except (FeatureLeak, NotFresh) as error:
             click.echo(f"refused: {error}", err=True)
             ctx.exit(REFUSED)
+        except Locked as error:
+            click.echo(f"locked: {error}", err=True)
+            ctx.exit(LOCKED)
         except PQLError as error:
             click.echo(f"error: {error}", err=True)
             ctx.exit(BAD_INPUT)
@@ -77,7 +81,7 @@ def train(path: Path | None, as_json: bool, champion: bool, tune: str | None) ->
     from pipeline.printing import print_training
     from pipeline.train import train as run_training
 
-    result = run_training(run, say_to(as_json), as_champion=champion, tune_for=tune)
+    result = run_training(run, say_to(as_json), as_champion=champion, tune_for=tune, now=now())
     finish(as_json, result.as_dict(), lambda: print_training(result))
 
 
@@ -86,26 +90,52 @@ def train(path: Path | None, as_json: bool, champion: bool, tune: str | None) ->
 @json_option
 @as_of_option
 @model_option
+@cli_nightly.stale_option
+@cli_nightly.wait_option
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(min=1), help="Rows to print."
 )
-def predict(path: Path | None, as_json: bool, as_of: str | None, model: str, top: int) -> None:
+def predict(
+    path: Path | None,
+    as_json: bool,
+    as_of: str | None,
+    model: str,
+    stale_ok: bool,
+    wait_seconds: float,
+    top: int,
+) -> None:
     """Score every eligible entity and write the list of whom to call."""
     run = run_of(path, as_json)
 
     from pipeline.predict import predict as run_prediction
     from pipeline.printing import print_prediction, print_spark_prediction
 
-    now = datetime.now(UTC)
+    instant = now()
     if run.settings.compute.engine == "spark":
         from pipeline.spark.predict import predict_run
 
-        written = predict_run(run, say_to(as_json), as_of=as_of, model=model, now=now)
+        written = predict_run(
+            run,
+            say_to(as_json),
+            as_of=as_of,
+            model=model,
+            now=instant,
+            stale_ok=stale_ok,
+            wait_seconds=wait_seconds,
+        )
         finish(as_json, written.as_dict(), lambda: print_spark_prediction(written))
         if not written.n_rows:
             raise click.exceptions.Exit(NOTHING_TO_DO)
         return
-    result = run_prediction(run, say_to(as_json), as_of=as_of, model=model, now=now)
+    result = run_prediction(
+        run,
+        say_to(as_json),
+        as_of=as_of,
+        model=model,
+        now=instant,
+        stale_ok=stale_ok,
+        wait_seconds=wait_seconds,
+    )
     finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
     if not len(result.scores):
         raise click.exceptions.Exit(NOTHING_TO_DO)
@@ -223,11 +253,12 @@ def ui(path: Path | None, port: int) -> None:
     connect(run).search_experiments(max_results=1)  # creates the store's tables quietly
     click.echo(f"MLflow on http://127.0.0.1:{port}, ready in half a minute (stop with Ctrl-C)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
-    command += ["--backend-store-uri", tracking_uri(run)]
+    # Not as an argument, which every user of the machine can read: it may hold a password.
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri(run)
     # In place of this process, so that a signal meant for it reaches MLflow.
     sys.stdout.flush()
     os.execv(sys.executable, command)
 
 
-for verb in (evaluate, recalibrate):
+for verb in (evaluate, recalibrate, *cli_registry.VERBS, *cli_nightly.VERBS, *cli_monitor.VERBS):
     main.add_command(verb)

@@ -8,6 +8,7 @@ from pipeline.cli_options import (
     finish,
     json_option,
     model_option,
+    now,
     run_of,
     say_to,
     settings_option,
@@ -55,6 +56,12 @@ def recalibrate(
     from pipeline.recalibrate_printing import print_recalibration
 
     result = run_recalibration(
-        run, say_to(as_json), model=model, days=days, rate=base_rate, as_champion=champion
+        run,
+        say_to(as_json),
+        model=model,
+        days=days,
+        rate=base_rate,
+        as_champion=champion,
+        now=now(),
     )
     finish(as_json, result.as_dict(), lambda: print_recalibration(result))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from pipeline.settings import Run
 
 DEMO = Path("data/demo")
+
+
+def now() -> datetime:
+    """The clock, which only the command line may ask."""
+    return datetime.now(UTC)
+
 
 settings_option = click.option(
     "--settings",

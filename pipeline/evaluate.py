@@ -8,7 +8,7 @@ from typing import Any
 
 from features.clock import to_text
 from features.definitions import fingerprint
-from features.errors import NotEnoughHistory
+from features.errors import NotEnoughHistory, SchemaMismatch
 from models.choosing.ladder import Ladder, climb
 from models.dataset import Customers
 from models.judging.backtest import Backtest, backtest
@@ -221,9 +221,11 @@ def _champion(run: Run, data: Assembled, found: OutOfFold, say: Say) -> AgainstC
     """The registry's champion on the rows that it has never seen, with its own features."""
     try:
         champion = load_champion(run, "champion")
+        log = events_for(run, champion, lambda text: say(f"Champion's data: {text}"))
     except NotEnoughHistory:
         return AgainstChampion(0, 0, None, "No champion is registered yet to compare with.")
-    log = events_for(run, champion, lambda text: say(f"Champion's data: {text}"))
+    except SchemaMismatch as error:
+        return AgainstChampion(0, 0, None, f"The champion can't be compared. {error}")
     if log.fingerprint != data.log.fingerprint:
         return AgainstChampion(
             0,

@@ -12,7 +12,7 @@ from features.events import EventLog, Level
 from features.labels import NEVER_US, Conversions
 from features.matrix import Snapshots
 from features.snapshots import eligible
-from models.reasons import Reason
+from models.scoring import Reason
 from pipeline import registry
 from pipeline.champion import events_for, load_champion
 from pipeline.dataset import compute, kinship

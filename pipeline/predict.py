@@ -14,14 +14,16 @@ from features.events import EventLog
 from features.labels import Conversions, find_conversions
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import eligible
-from pipeline import registry
+from pipeline import ledger, registry
 from pipeline.account_scores import account_table, write_account_scores
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, display_names, kinship
+from pipeline.freshness import check_freshness
 from pipeline.heads import with_heads
+from pipeline.run_lock import run_lock
 from pipeline.settings import Run, Settings
-from pipeline.tables import write_atomically
-from pipeline.tier_history import scores_stem, settled_tiers
+from pipeline.tables import remove_abandoned, write_atomically
+from pipeline.tier_history import scores_stem, settled_tiers, unrecorded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,55 +56,110 @@ class Prediction:
 
 
 def predict(
-    run: Run, say: Say, *, as_of: str | None, model: str, now: datetime | None
+    run: Run,
+    say: Say,
+    *,
+    as_of: str | None,
+    model: str,
+    now: datetime | None,
+    stale_ok: bool = False,
+    wait_seconds: float = 0,
 ) -> Prediction:
-    """Score the cohort of one as_of.
+    """Score the cohort of one as_of, write it into the ledger and then into tables.
 
     The cohort, the conversion and every feature are the *model's*, whatever the settings file says
-    today; only where the events come from, and the threads, are taken from the settings.
+    today; only where the events come from, and the threads, are taken from the settings. Run
+    again with the same data it changes no byte.
 
     Parameters
     ----------
     as_of
         ISO date (its midnight UTC) or time; None for the newest complete day.
     now
-        Written as ``scored_at``; None leaves it empty.
+        Written as ``scored_at`` where these scores have not been given before; None leaves it
+        empty.
+    stale_ok
+        Score although the data are too old or far off their history.
+    wait_seconds
+        How long to wait for another run of the same store and model.
 
     Raises
     ------
     EventLogError
         When as_of lies beyond the data.
+    NotFresh
+        When the data are too old or far off their history.
+    Locked
+        When another run works with the same store and model.
     """
-    champion = load_champion(run, model)
-    log = events_for(run, champion, say)
-    instant = instant_of(log, as_of)
+    with run_lock(run.store, run.model_name, now=now, wait_seconds=wait_seconds):
+        for folder in (run.store / "scores", *(run.store / "ledger" / run.model_name).glob("*")):
+            remove_abandoned(folder)
+        champion = load_champion(run, model)
+        log = events_for(run, champion, say)
+        instant = instant_of(log, as_of)
+        check_freshness(log, instant, run.settings.freshness, say, stale_ok=stale_ok)
+        if told := unrecorded(run, champion.version):
+            say(told)
+        rows, scores = scores_as_of(run, champion, log, instant, say, now=now)
+        files: tuple[Path, ...] = ()
+        if len(scores):
+            scores = written_down(run, champion.version, log, scores, instant, alias=model)
+            files = _write(run, champion, log, rows, scores, instant)
+    cutoffs = champion.model.scorer.tiers["cutoffs"]
+    return Prediction(scores, instant, champion.version, files, cutoffs, run.path)
+
+
+def scores_as_of(
+    run: Run, champion: Champion, log: EventLog, as_of: int, say: Say, *, now: datetime | None
+) -> "tuple[Snapshots, pd.DataFrame]":
+    """The cohort of one as_of and its scores table; nothing is written.
+
+    Only what was known before as_of is read: of the events, of conversions, and of earlier scores.
+    """
     settings = champion.settings
-    conversions = known_conversions(log, settings, instant)
     rows = eligible(
         log,
         settings.entity,
         settings.cohort,
-        np.array([instant]),
-        conversions,
+        np.array([as_of]),
+        known_conversions(log, settings, as_of),
         threads=run.settings.compute.threads,
         memory_mb=run.settings.compute.memory_mb,
     ).snapshots
     say(
-        f"Scoring {len(rows):,} {settings.entity}s as of {to_text(instant)} with "
+        f"Scoring {len(rows):,} {settings.entity}s as of {to_text(as_of)} with "
         f"{champion.version.name} version {champion.version.number}"
     )
     matrix = compute(log, rows, champion.model.features, run.settings, "Features")
     scores = score(champion, log, matrix, now)
     scores = settled(run, champion, log, matrix, scores)
-    scores = with_heads(champion.heads, matrix, scores)
-    files = _write(run, scores, champion.version, instant) if len(scores) else ()
-    if champion.heads.accounts is not None and len(scores):
-        table = account_table(
-            settings, champion.heads.accounts, log, rows, scores, champion.version
-        )
-        files += write_account_scores(run, table, champion.version, instant)
-    cutoffs = champion.model.scorer.tiers["cutoffs"]
-    return Prediction(scores, instant, champion.version, files, cutoffs, run.path)
+    return rows, with_heads(champion.heads, matrix, scores)
+
+
+def written_down(
+    run: Run,
+    version: registry.Version,
+    log: EventLog,
+    scores: "pd.DataFrame",
+    as_of: int,
+    *,
+    alias: str,
+    backfill: bool = False,
+) -> "pd.DataFrame":
+    """The scores, appended to the ledger; ``scored_at`` is when the ledger had them first."""
+    entry = ledger.append(
+        run.store,
+        scores,
+        model=version.name,
+        version=version.number,
+        as_of=as_of,
+        alias=alias,
+        backfill=backfill,
+        data_end=log.data_end,
+        log_fingerprint=log.fingerprint,
+    )
+    return scores.assign(scored_at=ledger.read_entries([entry], ["scored_at"])["scored_at"])
 
 
 def instant_of(log: EventLog, as_of: str | None) -> int:
@@ -148,15 +205,11 @@ def score(
     frame.insert(1, "name", names[snapshots.entity].astype(str))
     frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
     frame.insert(3, "model_version", champion.version.number)
-    explained = model.explain(matrix, *kin, top=3 * REASONS)
-    frame["reasons"] = [
-        [reason.text for reason in reasons if reason.direction == "raises"][:REASONS]
-        for reasons in explained
-    ]
+    frame["reasons"] = model.raising(matrix, *kin, most=REASONS)
     frame["look_alikes"] = [
         [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
     ]
-    frame["scored_at"] = np.datetime64(now.replace(tzinfo=None), "us") if now else None
+    frame["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
     order = np.lexsort((snapshots.entity, -frame["raw_score"].to_numpy()))
     return frame.iloc[order].reset_index(drop=True)
 
@@ -183,14 +236,28 @@ def settled(
 
 
 def _write(
-    run: Run, scores: "pd.DataFrame", version: registry.Version, as_of: int
+    run: Run,
+    champion: Champion,
+    log: EventLog,
+    rows: Snapshots,
+    scores: "pd.DataFrame",
+    as_of: int,
 ) -> tuple[Path, ...]:
-    """Parquet for programs and CSV for people, each in place at once or not at all."""
-    stem = scores_stem(version, as_of)
+    """Parquet for programs and CSV for people, each in place at once or not at all.
+
+    The Parquet of the scores comes last: whoever sees it new finds all else of its run in place.
+    """
+    stem = scores_stem(champion.version, as_of)
     parquet, csv = (run.store / "scores" / f"{stem}{end}" for end in (".parquet", ".csv"))
+    accounts: tuple[Path, ...] = ()
+    if champion.heads.accounts is not None:
+        table = account_table(
+            champion.settings, champion.heads.accounts, log, rows, scores, champion.version
+        )
+        accounts = write_account_scores(run, table, champion.version, as_of)
     flat = scores.assign(
         reasons=scores["reasons"].map("; ".join), look_alikes=scores["look_alikes"].map("; ".join)
     )
-    write_atomically(parquet, lambda path: scores.to_parquet(path, index=False))
     write_atomically(csv, lambda path: flat.to_csv(path, index=False))
-    return parquet, csv
+    write_atomically(parquet, lambda path: scores.to_parquet(path, index=False))
+    return parquet, csv, *accounts

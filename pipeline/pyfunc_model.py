@@ -2,48 +2,102 @@
 
 import hashlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
+DEFAULTS: dict[str, Any] = {"reasons": 3, "look_alikes": 3, "missing": "error", "threads": 1}
+# Frames are turned into arrays some rows at a time: bounds the memory, no result depends on it.
+_BLOCK = 65_536
+
 
 class PropensityPyfunc(PythonModel):
-    """Raw score, probability, PQL score and tier of feature rows.
+    """Scores, tier, reasons and look-alikes of feature rows.
 
-    Columns that the signature calls optional and that are absent count as unknown.
+    MLflow's own check of columns refuses whole numbers where a double is meant, depending on
+    their values; so this model has no input schema there, and checks what it gets itself.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
-        module = _module(Path(context.artifacts["scoring"]))
-        self.scorer = module.Scorer.load(context.artifacts["bundle"])
+        self.scoring = _module(Path(context.artifacts["scoring"]))
+        bundle = Path(context.artifacts["bundle"])
+        self.scorer = self.scoring.Scorer.load(bundle)
+        self.version = _version(bundle.parents[1])
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict | None = None
     ) -> pd.DataFrame:
-        n = len(model_input)
-        values: dict[str, Any] = {}
-        for column in self.scorer.columns:
-            name, is_number = column["name"], column["dtype"] == "number"
-            if name not in model_input:
-                values[name] = [float("nan") if is_number else None] * n
-            elif is_number:
-                values[name] = model_input[name].to_numpy("float32")
-            else:
-                values[name] = _texts(model_input[name])
-        values["as_of"] = model_input["as_of"].to_numpy("datetime64[us]")
-        for key in ("account_id", "domain"):
-            if key in model_input:
-                values[key] = _texts(model_input[key])
-        return pd.DataFrame(self.scorer.score(values), index=model_input.index)
+        asked = _checked({**DEFAULTS, **(params or {})})
+        expected = self.scoring.expected(self.scorer.columns)
+        # Without customers to compare with, nobody can meet their own people among them.
+        optional = [] if self.scorer.space is not None else ["account_id", "domain"]
+        if asked["missing"] == "unknown":
+            optional = [name for name in expected if name != "as_of"]
+        try:
+            frame = self.scoring.to_frame(model_input)
+            self.scoring.check_frame(expected, frame, optional)
+        except self.scoring.ColumnError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+        parts = []
+        for start in range(0, max(len(frame), 1), _BLOCK):
+            block = frame.iloc[start : start + _BLOCK]
+            parts.append(self._scores(block.index, self.scoring.to_values(expected, block), asked))
+        return pd.concat(parts) if len(parts) > 1 else parts[0]
+
+    def _scores(self, index: pd.Index, values: dict, asked: dict[str, Any]) -> pd.DataFrame:
+        threads = asked["threads"]
+        scores = pd.DataFrame(self.scorer.score(values, threads), index=index)
+        nothing = np.full(len(scores), None, object)
+        scores["reasons"] = scores["look_alikes"] = nothing
+        if asked["reasons"]:
+            scores["reasons"] = _lists(self.scorer.raising(values, asked["reasons"], threads))
+        if asked["look_alikes"]:
+            found = self.scorer.look_alikes(values, asked["look_alikes"])
+            scores["look_alikes"] = _lists([[name for name, _ in row] for row in found])
+        scores["model_version"] = pd.array([self.version] * len(scores), dtype="Int64")
+        return scores
 
 
-def _texts(column: pd.Series) -> Any:
-    texts = column.astype(object)
-    return texts.where(texts.notna(), None).to_numpy()
+def _checked(asked: dict[str, Any]) -> dict[str, Any]:
+    """Parameters, or an error; MLflow checked their types."""
+    if asked["missing"] not in ("error", "unknown"):
+        raise MlflowException.invalid_parameter_value(
+            f"The parameter missing is {asked['missing']!r}; it can be 'error', or 'unknown' for "
+            "columns that are absent to count as unknown."
+        )
+    for name, least in (("reasons", 0), ("look_alikes", 0), ("threads", 1)):
+        if asked[name] < least:
+            raise MlflowException.invalid_parameter_value(
+                f"The parameter {name} is {asked[name]}; it must be at least {least}."
+            )
+    return asked
+
+
+def _lists(rows: list[list[str]]) -> np.ndarray:
+    """Lists as values of a column, also where all are of one length."""
+    column = np.empty(len(rows), object)
+    column[:] = rows
+    return column
+
+
+def _version(root: Path) -> int | None:
+    """The number it is registered by; None for a folder that did not come from a registry.
+
+    A model is written before it gets its number, so the artefact can't hold it. MLflow leaves a
+    file beside the model whenever it is fetched from the registry.
+    """
+    found = root / "registered_model_meta"
+    if not found.is_file():
+        return None
+    number = re.search(r"^model_version: '?(\d+)", found.read_text(encoding="utf-8"), re.MULTILINE)
+    return int(number[1]) if number else None
 
 
 def _module(folder: Path) -> Any:

@@ -4,12 +4,13 @@ import copy
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from features.clock import DAY_US, to_text
+from features.clock import DAY_US, to_text, to_us
 from features.errors import NotEnoughHistory, SettingsError
 from features.events import EventLog
 from features.labels import find_conversions, label_snapshots
@@ -23,15 +24,17 @@ from models.base_rate import (
     with_shift,
     without_shift,
 )
-from models.bundle import read_about, save_bundle
+from models.bundle import CARD, read_about, save_bundle
 from models.dataset import Dataset
 from models.propensity import PropensityModel
 from models.scoring import calibrate
 from models.tiering.fit_usage import moved_view
 from models.tiering.tiers import refit_tiers
 from pipeline import registry, tracking
+from pipeline.card_text import recalibrated_card
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, kinship
+from pipeline.monitor_reference import pinned
 from pipeline.settings import Run
 
 Say = Callable[[str], None]
@@ -88,6 +91,7 @@ def recalibrate(
     days: int = 28,
     rate: float | None = None,
     as_champion: bool = False,
+    now: datetime | None = None,
 ) -> Recalibration:
     """Move a registered model's probabilities, and register the result as a new version.
 
@@ -98,6 +102,8 @@ def recalibrate(
     ----------
     days
         Span of the newest dates whose labels are mature.
+    now
+        When the champion changes, for the record of promotions.
     rate
         The base rate to move to: the share of the recent rows, mature or not, that convert within
         the horizon. None estimates the move from the mature labels.
@@ -126,9 +132,10 @@ def recalibrate(
     new = moved.predict(recent.matrix, recent.account, recent.domain)
     mature = recent.take(recent.mature)
     note = sentence(shift, int(mature.as_of.min()), int(mature.as_of.max()))
-    version = _record(run, champion, moved, recent, log, note)
+    version = _record(run, champion, moved, recent, log, note, say)
     if as_champion:
-        version = registry.make_champion(run, version)
+        at = None if now is None else to_us(now)
+        version = registry.make_champion(run, version, at=at, reason="recalibrate --champion")
     return Recalibration(
         champion.version,
         version,
@@ -239,17 +246,25 @@ def _moved(
 
 
 def _record(
-    run: Run, champion: Champion, moved: PropensityModel, recent: Dataset, log: EventLog, note: str
+    run: Run,
+    champion: Champion,
+    moved: PropensityModel,
+    recent: Dataset,
+    log: EventLog,
+    note: str,
+    say: Say,
 ) -> registry.Version:
     """The new bundle with the settings of the old, under a run of its own."""
     old = champion.version
     folder = registry.fetch(run, old)
+    card = folder / CARD
     tags = {"recalibrated_from": str(old.number), "log_fingerprint": log.fingerprint}
     title = f"{old.name} version {old.number} recalibrated, data to {to_text(log.data_end)[:10]}"
     with (
         tracking.training_run(run, title, note, tags) as run_id,
         tempfile.TemporaryDirectory() as scratch,
     ):
+        tracking.log_rows("recalibrate", recent, log.root, champion.settings.horizon_days)
         bundle = save_bundle(
             moved,
             Path(scratch) / "bundle",
@@ -257,5 +272,14 @@ def _record(
             info=read_about(folder)["info"]
             | {"run_id": run_id, "log": log.fingerprint, "recalibrated_from": old.number},
             heads=champion.heads,
+            card=recalibrated_card(
+                card.read_text(encoding="utf-8") if card.is_file() else None,
+                name=old.name,
+                number=old.number,
+                note=note,
+                cutoffs_before=champion.model.scorer.tiers["cutoffs"],
+                cutoffs=moved.scorer.tiers["cutoffs"],
+            ),
+            reference=pinned(run, champion.settings, moved, log, say),
         )
-        return registry.register(run, bundle, moved, recent, note)
+        return registry.register(run, bundle, moved, recent)

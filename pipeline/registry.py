@@ -15,13 +15,15 @@ import numpy as np
 
 from features.errors import NotEnoughHistory, few
 from models import scoring
+from models.bundle import CARD
 from models.dataset import Dataset
 from models.propensity import PropensityModel
+from pipeline.card_text import description_of
+from pipeline.promotions import CHALLENGER, CHAMPION, aliased, move_champion
 from pipeline.settings import Run
-from pipeline.signature import pyfunc_frame, signature
+from pipeline.signature import contract, pyfunc_frame
 from pipeline.tracking import alone, connect
 
-CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ("mlflow", "lightgbm", "numpy", "pandas")
 
 
@@ -39,13 +41,12 @@ class Version:
         return f"models:/{self.name}/{self.number}"
 
 
-def register(
-    run: Run, bundle: Path, model: PropensityModel, rows: Dataset, verdict: str
-) -> Version:
+def register(run: Run, bundle: Path, model: PropensityModel, rows: Dataset) -> Version:
     """Log the bundle as a pyfunc under the active MLflow run and register it.
 
     The first version of a name becomes the champion, later ones the challenger. `rows` give the
-    input example; `verdict` is kept as the version's description.
+    input example; the bundle's card lies beside it too, and is the version's description as far
+    as MLflow has room.
     """
     import mlflow
 
@@ -59,8 +60,8 @@ def register(
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"bundle": str(bundle), "scoring": str(code)},
-            signature=signature(model.features),
+            artifacts={"bundle": str(bundle), "scoring": str(code), "card": str(bundle / CARD)},
+            **contract(model.features),
             input_example=pyfunc_frame(rows.take(np.arange(min(3, len(rows))))),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in REQUIREMENTS],
         )
@@ -78,21 +79,39 @@ def register(
         source=info.model_uri,
         run_id=info.run_id,
         model_id=info.model_id,
-        description=verdict,
+        description=description_of((bundle / CARD).read_text(encoding="utf-8")),
     )
     number = int(created.version)
-    alias = CHALLENGER if _aliased(client, run.model_name, CHAMPION) else CHAMPION
-    client.set_registered_model_alias(run.model_name, alias, str(number))
+    with alone(run):
+        alias = CHALLENGER if aliased(client, run.model_name, CHAMPION) else CHAMPION
+        client.set_registered_model_alias(run.model_name, alias, str(number))
     return Version(run.model_name, number, (alias,), info.run_id)
 
 
-def make_champion(run: Run, version: Version) -> Version:
-    """Move the champion alias to a version: what `predict` scores with from now on."""
+def make_champion(
+    run: Run, version: Version, *, at: int | None = None, reason: str = "asked for at once"
+) -> Version:
+    """Move the champion alias to a version without asking the gate; recorded as forced.
+
+    Parameters
+    ----------
+    at
+        Microseconds UTC; None leaves the record without a time.
+    """
     client = connect(run)
-    client.set_registered_model_alias(version.name, CHAMPION, str(version.number))
-    if _aliased(client, version.name, CHALLENGER) == version.number:
-        client.delete_registered_model_alias(version.name, CHALLENGER)
+    if aliased(client, version.name, CHAMPION) != version.number:
+        move_champion(
+            run, client, version.name, version.number, "forced", at=at, reason=reason, whoever=True
+        )
     return Version(version.name, version.number, (CHAMPION,), version.run_id)
+
+
+def standing(run: Run, alias: str = CHAMPION) -> int | None:
+    """Number of the version that an alias names; None without one, or without any model."""
+    client = connect(run)
+    if not client.search_registered_models(f"name = '{run.model_name}'"):
+        return None
+    return aliased(client, run.model_name, alias)
 
 
 def find(run: Run, alias_or_number: str = CHAMPION) -> Version:
@@ -125,11 +144,6 @@ def fetch(run: Run, version: Version) -> Path:
 
     connect(run)
     return Path(mlflow.artifacts.download_artifacts(version.uri)) / "artifacts" / "bundle"
-
-
-def _aliased(client: Any, name: str, alias: str) -> int | None:
-    aliases = client.get_registered_model(name).aliases
-    return int(aliases[alias]) if alias in aliases else None
 
 
 @contextmanager

@@ -14,13 +14,18 @@ from features.snapshots import CohortSpec
 from features.spec import Spec
 from models.choosing.tuning import TuningSpec
 from models.heads.heads import HeadsSpec
+from models.judging.gate import GateSpec
 from models.judging.rolling import BacktestSpec
 from models.judging.segments import SegmentSpec
 from models.leakage.spec import AuditSpec
 from models.learners.rungs import ModelSpec
+from models.monitoring.spec import MonitorSpec
 from models.scorecard import ScorecardSpec
 from models.splits import FoldSpec
+from pipeline.crm import CrmSpec
+from pipeline.freshness import FreshnessSpec
 from pipeline.mistakes import line_of, mistakes
+from pipeline.sources.postgres import holds_password
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec
 
@@ -37,8 +42,20 @@ class MLflowSpec(Spec):
 
     tracking_uri: str | None = None
     """None: a SQLite file in ``paths.store``."""
+    artifacts: str | None = None
+    """Where a database's runs and models keep their files; None: in ``paths.store``."""
     experiment: str | None = None
     """None: the run's name."""
+
+    # Of the block, not of the field: errors of a field quote its value.
+    @model_validator(mode="after")
+    def _no_password(self) -> "MLflowSpec":
+        if self.tracking_uri is not None and holds_password(self.tracking_uri):
+            raise ValueError(
+                "tracking_uri holds a password; take it out and set PGPASSWORD, or put the whole "
+                "address into the environment variable MLFLOW_TRACKING_URI"
+            )
+        return self
 
 
 class RowsSpec(Spec):
@@ -91,6 +108,10 @@ class Settings(Spec):
     audit: AuditSpec = AuditSpec()
     tuning: TuningSpec = TuningSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    promotion: GateSpec = GateSpec()
+    freshness: FreshnessSpec = FreshnessSpec()
+    monitor: MonitorSpec = MonitorSpec()
+    crm: CrmSpec | None = None
     paths: PathSpec = PathSpec()
     mlflow: MLflowSpec = MLflowSpec()
     compute: ComputeSpec = ComputeSpec()

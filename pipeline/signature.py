@@ -23,17 +23,26 @@ def pd_text(values: np.ndarray) -> Any:
     return pd.Series(values, dtype=object)
 
 
-def signature(features: tuple[Feature, ...]) -> Any:
-    """Typed inputs (every feature may be missing) and outputs."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+def contract(features: tuple[Feature, ...]) -> dict[str, Any]:
+    """What `mlflow.pyfunc.log_model` is told of inputs, parameters and outputs.
 
-    inputs = [ColSpec("datetime", "as_of")]
-    inputs += [
-        ColSpec("float" if f.dtype == "number" else "string", f.name, required=False)
-        for f in features
-    ]
-    inputs += [ColSpec("string", name, required=False) for name in ("account_id", "domain")]
+    Inputs are named and typed under ``metadata``, not as a signature: what MLflow enforces by one
+    refuses whole numbers for a double (but not where all are 0 or 1) and texts that are all
+    missing, says so with a print of the data, and drops what it does not know. The model checks
+    its columns itself and says what differs.
+    """
+    inputs = {"as_of": "time"} | {feature.name: feature.dtype for feature in features}
+    inputs |= {"account_id": "category", "domain": "category"}
+    return {"signature": _signature(), "metadata": {"inputs": inputs}}
+
+
+def _signature() -> Any:
+    """Parameters and typed outputs of the registered model."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array, DataType
+
+    texts = Array(DataType.string)
     outputs = [
         ColSpec("double", "raw_score"),
         ColSpec("double", "probability"),
@@ -43,5 +52,14 @@ def signature(features: tuple[Feature, ...]) -> Any:
         ColSpec("string", "fit_tier", required=False),
         ColSpec("double", "usage_score", required=False),
         ColSpec("string", "usage_tier", required=False),
+        ColSpec(texts, "reasons", required=False),
+        ColSpec(texts, "look_alikes", required=False),
+        ColSpec("long", "model_version", required=False),
     ]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
+    params = [
+        ParamSpec("reasons", "long", 3),
+        ParamSpec("look_alikes", "long", 3),
+        ParamSpec("missing", "string", "error"),
+        ParamSpec("threads", "long", 1),
+    ]
+    return ModelSignature(outputs=Schema(outputs), params=ParamSchema(params))

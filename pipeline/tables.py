@@ -1,15 +1,19 @@
 """Small tables in and out: read by extension, written whole or not at all."""
 
+import fcntl
 import os
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from features.errors import SettingsError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
 
 
 def read_table(path: Path) -> "pd.DataFrame":
@@ -35,6 +39,9 @@ def read_table(path: Path) -> "pd.DataFrame":
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with a temporary path beside `path`, then put it in place in one step.
 
+    File and folder are on the disk when this returns: after a power cut the file is the old one
+    or the new one.
+
     Raises
     ------
     SettingsError
@@ -47,16 +54,57 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingsError(f"Can't write {str(path)!r}: {reason}. Name another place.") from error
+
+
+def remove_abandoned(folder: Path) -> int:
+    """Remove what `write_atomically` left in `folder` when its process died; how many files.
+
+    The temporary file of a living process holds a lock, and is left alone.
+    """
+    removed = 0
+    for path in sorted(folder.glob(".*")):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        with suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed += 1
+    return removed
 
 
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     # Not tempfile.mkstemp, whose files only their owner may read: others work with the scores.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    held = _held(temporary)
     try:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+        held.close()
+
+
+def _held(path: Path) -> BinaryIO:
+    """The new file, locked, so that `remove_abandoned` sees that its process lives."""
+    while True:
+        file = path.open("wb")
+        # Some file systems have no locks; nobody removes anything there.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                return file
+        # It was taken for abandoned between its making and its lock.
+        file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,19 +1,18 @@
-"""The tier each entity had at the date before, read from the scores that were written then."""
+"""The tier each entity had at the date before, read from the ledger of scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.clock import to_text
 from features.definitions import Feature
-from features.errors import SettingsError
 from features.events import EventLog
 from features.matrix import FeatureMatrix
 from models.scoring.probability import tier_basis
 from models.tiering.hysteresis import HysteresisSpec, happened_since, settle
+from pipeline import ledger
 from pipeline.dataset import compute
 from pipeline.settings import Run
 
@@ -37,7 +36,7 @@ LAST_EVENT = Feature(
 
 @dataclass(frozen=True)
 class History:
-    """What one earlier scores table said.
+    """What one earlier run said.
 
     Parameters
     ----------
@@ -61,48 +60,37 @@ def scores_stem(version: "Version", as_of: int) -> str:
 
 
 def newest_before(run: Run, version: "Version", as_of: int) -> History | None:
-    """The newest scores table of this very version with as_of in (-inf, as_of); None for none.
+    """What this very version said at its newest as_of in (-inf, as_of); None for nothing.
 
-    Tables of the date itself and of later ones are never read, so scoring a date again, after
-    later ones too, gives what it gave.
+    Of several entries of the ledger for that date the last counts. The date itself and later ones
+    are never read, so scoring a date again, after later ones too, gives what it gave.
 
     Raises
     ------
     SettingsError
-        When a table of the version can't be read.
+        When a file of the ledger can't be read.
     """
-    import pandas as pd
-
-    newest: tuple[int, Path] | None = None
-    for path in sorted((run.store / "scores").glob(f"{version.name}-v{version.number}-*.parquet")):
-        at = _as_of(path)
-        # The name holds the version: one model's may begin like another's.
-        if at is None or path.stem != scores_stem(version, at) or at >= as_of:
-            continue
-        if newest is None or at > newest[0]:
-            newest = at, path
-    if newest is None:
+    earlier = [
+        entry
+        for entry in ledger.entries(run.store, version.name)
+        if entry.version == version.number and entry.as_of < as_of
+    ]
+    if not earlier:
         return None
-    table = pd.read_parquet(newest[1], columns=["entity_id", "tier"])
-    return History(newest[0], dict(zip(table["entity_id"], table["tier"], strict=True)))
+    table = ledger.read_entries(earlier[-1:], ["entity_id", "tier"])
+    return History(earlier[-1].as_of, dict(zip(table["entity_id"], table["tier"], strict=True)))
 
 
-def _as_of(path: Path) -> int | None:
-    """The as_of of a scores table, None for an empty one."""
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            if not file.metadata.num_rows:
-                return None
-            first = next(file.iter_batches(batch_size=1, columns=["as_of"]))
-    except (OSError, ValueError, KeyError) as error:
-        raise SettingsError(
-            f"Can't read the scores in {str(path)!r}: {error}. Delete the file, and score its date "
-            "again if you need it."
-        ) from error
-    instants = first.column(0).to_numpy(zero_copy_only=False).astype("datetime64[us]")
-    return int(instants[0].astype(np.int64))
+def unrecorded(run: Run, version: "Version") -> str | None:
+    """A sentence when this version has scores and no ledger: they are older than the ledger."""
+    files = (run.store / "scores").glob(f"{version.name}-v{version.number}-*.parquet")
+    known = any(e.version == version.number for e in ledger.entries(run.store, version.name))
+    if known or not (n := sum(1 for _ in files)):
+        return None
+    return (
+        f"The store has {n} score table{'' if n == 1 else 's'} of {version.name} version "
+        f"{version.number} from before there was a ledger: tiers begin anew, without regard to them"
+    )
 
 
 def settled_tiers(

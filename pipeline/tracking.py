@@ -16,6 +16,7 @@ from models.judging.backtest import Backtest
 from models.judging.champion import AgainstChampion
 from models.judging.evaluation import Evaluation
 from models.splits import Split
+from pipeline.portable import environment_kept, settle
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -41,7 +42,15 @@ def tracking_uri(run: Run) -> str:
     if configured:
         return configured
     run.store.mkdir(parents=True, exist_ok=True)
+    return _own_store(run)
+
+
+def _own_store(run: Run) -> str:
     return f"sqlite:///{run.store / 'mlflow.db'}"
+
+
+def _experiment(run: Run) -> str:
+    return run.settings.mlflow.experiment or run.settings.name
 
 
 def connect(run: Run) -> Any:
@@ -51,12 +60,15 @@ def connect(run: Run) -> Any:
     for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.ERROR)
     uri = tracking_uri(run)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    with environment_kept():
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
     # The client itself makes the tables on first use.
     with alone(run):
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
+        if uri == _own_store(run):
+            settle(run.store / "mlflow.db", _experiment(run), run.store / "mlartifacts")
     return client
 
 
@@ -81,11 +93,13 @@ def training_run(run: Run, title: str, note: str, tags: Mapping[str, str]) -> It
     import mlflow
 
     client = connect(run)
-    name = run.settings.mlflow.experiment or run.settings.name
+    name = _experiment(run)
     with alone(run):
         if client.get_experiment_by_name(name) is None:
-            local = mlflow.get_tracking_uri().startswith("sqlite:")
-            place = (run.store / "mlartifacts").resolve().as_uri() if local else None
+            # A database holds no files, and MLflow would put them where one happens to be.
+            served = mlflow.get_tracking_uri().startswith(("http", "databricks"))
+            folder = (run.store / "mlartifacts").resolve().as_uri()
+            place = run.settings.mlflow.artifacts or (None if served else folder)
             client.create_experiment(name, artifact_location=place)
     mlflow.set_experiment(name)
     with mlflow.start_run(run_name=title, description=note, tags=dict(tags)) as active:

@@ -1,12 +1,14 @@
 """`train`: the order of steps from a settings file to a judged, registered model."""
 
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.budget import events_per_shard
-from features.clock import to_text
+from features.clock import to_text, to_us
 from features.definitions import fingerprint
+from features.needs import about_log
 from models.bundle import save_bundle
 from models.choosing.ladder import Ladder, climb
 from models.choosing.tuning import Tuning, read_budget
@@ -23,6 +25,8 @@ from pipeline.findings import Findings, Training
 from pipeline.heads import heads_of
 from pipeline.importer.log import import_log
 from pipeline.judging import judge_all, rows_per_date
+from pipeline.model_card import model_card
+from pipeline.monitor_reference import pinned
 from pipeline.progress import Progress
 from pipeline.report import write_report
 from pipeline.settings import Run
@@ -34,7 +38,12 @@ if TYPE_CHECKING:
 
 
 def train(
-    run: Run, say: Say, *, as_champion: bool = False, tune_for: str | None = None
+    run: Run,
+    say: Say,
+    *,
+    as_champion: bool = False,
+    tune_for: str | None = None,
+    now: datetime | None = None,
 ) -> Training:
     """Import, assemble, split, audit, choose, tune, fit, judge, register.
 
@@ -42,6 +51,8 @@ def train(
     ----------
     tune_for
         Budget of the search for booster settings, trials or time; None for that of the settings.
+    now
+        When the champion changes, for the record of promotions.
 
     Raises
     ------
@@ -86,9 +97,10 @@ def train(
     judged = judge_all(run, model, spec, scorecard, folds, data, say)
     heads = heads_of(run, settings.heads, model, data, folds, capacity=rows_per_date(settings))
     findings = Findings(split, audited, tuning, ladder, judged, heads)
-    version, report = _record(run, model, data, folds, findings, scorecard)
+    version, report = _record(run, model, data, folds, findings, scorecard, say)
     if as_champion:
-        version = registry.make_champion(run, version)
+        at = None if now is None else to_us(now)
+        version = registry.make_champion(run, version, at=at, reason="train --champion")
     return Training(
         findings=findings,
         version=version,
@@ -179,6 +191,7 @@ def _record(
     folds: dict[str, Dataset],
     findings: Findings,
     scorecard: Scorecard,
+    say: Say,
 ) -> tuple[registry.Version, Path]:
     """Everything a later reader needs, in MLflow: settings, data, metrics, report, bundle."""
     judged = findings.judged
@@ -216,9 +229,14 @@ def _record(
                 "run_id": run_id,
                 "log": data.log.fingerprint,
                 "name": run.settings.name,
-                "properties": {item.name: item.type for item in data.log.properties},
+                **about_log(data.log, run.settings.entity, data.features),
+                "audit": None
+                if findings.audit is None
+                else {"passed": findings.audit.passed, "verdict": findings.audit.verdict},
             },
             heads=findings.heads.heads,
+            card=model_card(run, model, data, findings),
+            reference=pinned(run, run.settings, model, data.log, say),
         )
-        version = registry.register(run, bundle, model, folds["test"], evaluation.verdict)
+        version = registry.register(run, bundle, model, folds["test"])
     return version, report

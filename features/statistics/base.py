@@ -41,6 +41,9 @@ class Statistic:
         It may read a property, and counts members without one.
     reads_users
         It asks who did an event.
+    version
+        Raised by one whenever the same events would give another number: a model that was
+        trained on the former numbers is then refused, see `features.versions`.
     """
 
     compute: Compute
@@ -53,6 +56,7 @@ class Statistic:
     of_share: bool = False
     of_usage: bool = False
     reads_users: bool = False
+    version: int = 1
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

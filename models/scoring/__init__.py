@@ -5,11 +5,14 @@ calls this very code, so there is one scoring path. A row's result never depends
 rows are in the batch, nor on their order.
 """
 
-from .columns import KEYS, ColumnError, check_columns, encode
+from .columns import KEYS, ColumnError, check_columns, encode, expected
+from .facts import show, tell
+from .intake import check_frame, to_frame, to_values
 from .learners import Learner, term_values
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
+from .reasons import Reason, raising, strongest
 from .reference import SIMILARITY, Reference, similarity, to_ranks
-from .scorer import FORMAT_VERSION, VIEWS, Scorer, assemble
+from .scorer import FORMAT_VERSION, VIEWS, WORDING_FILE, Scorer, assemble
 
 __all__ = [
     "FORMAT_VERSION",
@@ -17,20 +20,30 @@ __all__ = [
     "SIMILARITY",
     "TIERS",
     "VIEWS",
+    "WORDING_FILE",
     "ColumnError",
     "Learner",
+    "Reason",
     "Reference",
     "Scorer",
     "assemble",
     "calibrate",
     "check_columns",
+    "check_frame",
     "encode",
+    "expected",
     "high_low",
     "move_odds",
+    "raising",
+    "show",
     "sigmoid",
     "similarity",
+    "strongest",
+    "tell",
     "term_values",
     "tier_basis",
     "tier_of",
+    "to_frame",
     "to_ranks",
+    "to_values",
 ]

@@ -1,6 +1,7 @@
 """From columns by name to numbers by position: what the model was trained on, or a diff."""
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,12 @@ _KINDS = {"number": "fiub", "category": "OUT", "time": "iM"}
 
 class ColumnError(ValueError):
     """The columns are not those the model was trained on; the message is a diff."""
+
+
+def expected(columns: list[dict]) -> dict[str, str]:
+    """``number``, ``category`` or ``time`` by name of all columns that rows are scored by."""
+    kinds = {column["name"]: column["dtype"] for column in columns}
+    return {"as_of": "time"} | kinds | {"account_id": "category", "domain": "category"}
 
 
 def check_columns(columns: list[dict], values: Mapping[str, Any]) -> int:
@@ -49,6 +56,6 @@ def encode(columns: list[dict], values: Mapping[str, Any]) -> np.ndarray:
         if column["dtype"] == "category":
             codes = dict.fromkeys(column["rare"], len(column["levels"]))
             codes |= {level: code for code, level in enumerate(column["levels"])}
-            raw = np.array([codes.get(value, np.nan) for value in raw], np.float64)
+            raw = np.fromiter(map(codes.get, raw, repeat(np.nan)), np.float64, n)
         encoded[:, at] = raw
     return encoded

@@ -61,18 +61,20 @@ class Learner:
 
             self.boosters = [lgb.Booster(model_str=text) for text in boosters]
 
-    def raw(self, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
-        """Raw scores (log-odds), shape (n,)."""
+    def raw(self, names: Sequence[str], matrix: np.ndarray, threads: int = 1) -> np.ndarray:
+        """Raw scores (log-odds), shape (n,); the same to the last bit with any `threads`."""
         total = np.zeros(len(matrix))
         # Terms are added one by one: an order of summation that no array shape can change.
         for term in self.terms:
             total += term_values(term, matrix[:, names.index(term["column"])])
         total = self.offset + (1 - self.weight) * (self.intercept + self.unit * total)
         if self.boosters:
-            total += self.weight * self._trees(names, matrix, raw_score=True)
+            total += self.weight * self._trees(names, matrix, raw_score=True, num_threads=threads)
         return total
 
-    def contributions(self, names: Sequence[str], matrix: np.ndarray) -> dict[str, np.ndarray]:
+    def contributions(
+        self, names: Sequence[str], matrix: np.ndarray, threads: int = 1
+    ) -> dict[str, np.ndarray]:
         """What each column adds to the raw score of a typical row, by name; "" is the constant.
 
         Exact Shapley values: of trees as in Lundberg et al. 2020, of a term its distance from its
@@ -84,7 +86,8 @@ class Learner:
         parts = {"": np.full(n, constant)}
         if self.boosters:
             columns = [*self.boosters[0].feature_name(), ""]
-            trees = self.weight * self._trees(names, matrix, pred_contrib=True).T
+            found = self._trees(names, matrix, pred_contrib=True, num_threads=threads)
+            trees = self.weight * found.T
             for name, added in zip(columns, trees, strict=True):
                 parts[name] = parts.get(name, 0.0) + added
         for term in self.terms:
@@ -132,8 +135,12 @@ class Learner:
 
     def _trees(self, names: Sequence[str], matrix: np.ndarray, **what: Any) -> np.ndarray:
         # LightGBM predicts by position: columns are picked by the names it was trained with.
-        matrix = matrix[:, [names.index(name) for name in self.boosters[0].feature_name()]]
-        parts = [booster.predict(matrix, num_threads=1, **what) for booster in self.boosters]
+        picked = [names.index(name) for name in self.boosters[0].feature_name()]
+        if picked != list(range(matrix.shape[1])):
+            matrix = matrix[:, picked]
+        # It reads row by row.
+        matrix = np.ascontiguousarray(matrix)
+        parts = [booster.predict(matrix, **what) for booster in self.boosters]
         return sum(parts[1:], parts[0]) / len(parts)
 
 
@@ -144,15 +151,15 @@ def term_values(term: Mapping[str, Any], column: np.ndarray) -> np.ndarray:
     >>> term_values(step, np.array([2.9, 3.0, np.nan]))
     array([ 0.,  2., -1.])
     """
-    known = ~np.isnan(column)
-    values = np.full(len(column), float(term["missing"]))
+    missing = np.isnan(column)
     if "codes" in term:
-        values[known] = np.array(term["codes"], float)[column[known].astype(np.int64)]
+        values = np.array(term["codes"], float)[np.where(missing, 0, column).astype(np.int64)]
     elif "edges" in term:
-        place = np.searchsorted(term["edges"], column[known], side="right")
-        values[known] = np.array(term["steps"], float)[place]
+        place = np.searchsorted(term["edges"], column, side="right")
+        values = np.array(term["steps"], float)[place]
     else:
-        values[known] = np.interp(column[known], term["knots"], term["heights"])
+        values = np.interp(column, term["knots"], term["heights"])
+    values[missing] = float(term["missing"])
     return values
 
 

@@ -1,7 +1,7 @@
 """A saved model: columns -> similarity -> raw score -> probability, PQL score and tier."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,16 @@ import numpy as np
 from .columns import check_columns, encode
 from .learners import Learner
 from .probability import calibrate, high_low, tier_basis, tier_of
+from .reasons import Reason, raising, strongest
 from .reference import SIMILARITY, Reference, similarity, to_ranks
 
 FORMAT_VERSION = 2
 VIEWS = ("fit", "usage")
 """Who they are, and what they do: two further scores of a row."""
+WORDING_FILE = "reasons.json"
+
+# Rows scored at once: they fit into a processor's cache, and no result depends on it.
+_BLOCK = 4_096
 
 
 def assemble(
@@ -29,7 +34,13 @@ def assemble(
 
 
 class Scorer:
-    """A saved model: `score` gives probabilities, `look_alikes` the nearest customers."""
+    """A saved model: `score` gives probabilities, `reasons` why, `look_alikes` like whom.
+
+    Parameters
+    ----------
+    wording
+        What `strongest` says of each column; without it the model gives no reasons.
+    """
 
     def __init__(
         self,
@@ -39,53 +50,97 @@ class Scorer:
         calibration: dict | None = None,
         tiers: dict | None = None,
         views: Mapping[str, tuple[Learner, dict]] | None = None,
+        wording: Mapping[str, Mapping[str, Any]] | None = None,
     ):
         self.columns, self.learner, self.space = columns, learner, space
         self.calibration, self.tiers = calibration or {}, tiers or {}
-        self.views = dict(views or {})
+        self.views, self.wording = dict(views or {}), dict(wording or {})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Scorer":
         """Read a bundle folder; ValueError when its format is another than this file reads."""
         root = Path(folder)
         about, calibration, tiers = (
-            json.loads((root / f"{name}.json").read_text(encoding="utf-8"))
-            for name in ("bundle", "calibration", "tiers")
+            _json(root / f"{name}.json") for name in ("bundle", "calibration", "tiers")
         )
         if about["format_version"] != FORMAT_VERSION:
             raise ValueError(f"Format {about['format_version']} is not {FORMAT_VERSION}: retrain.")
-        space = None
+        space, wording = None, None
         if (root / "similarity.npz").is_file():
             with np.load(root / "similarity.npz", allow_pickle=False) as arrays:
                 space = dict(arrays)
+        if (root / WORDING_FILE).is_file():
+            wording = _json(root / WORDING_FILE)
         views = {
-            name: (Learner.read(root, f"{name}-"), json.loads(path.read_text(encoding="utf-8")))
+            name: (Learner.read(root, f"{name}-"), _json(path))
             for name in VIEWS
             if (path := root / f"{name}-view.json").is_file()
         }
-        return cls(about["columns"], Learner.read(root), space, calibration, tiers, views)
+        learner = Learner.read(root)
+        return cls(about["columns"], learner, space, calibration, tiers, views, wording)
 
     def raw(self, values: Mapping[str, Any]) -> np.ndarray:
         """Raw scores (log-odds before calibration), shape (n,)."""
         return self.learner.raw(*assemble(self.columns, self.space, values))
 
-    def contributions(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def contributions(self, values: Mapping[str, Any], threads: int = 1) -> dict[str, np.ndarray]:
         """What each column adds to the raw score, by name, shape (n,) each; "" is the constant."""
-        return self.learner.contributions(*assemble(self.columns, self.space, values))
+        return self.learner.contributions(*assemble(self.columns, self.space, values), threads)
 
-    def score(self, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def score(self, values: Mapping[str, Any], threads: int = 1) -> dict[str, np.ndarray]:
         """Scores by name, each of shape (n,); those of a view that is not there are missing.
 
         `values` maps names to arrays: every model column, ``as_of`` (int64 microseconds UTC or
-        datetime64), and where known ``account_id`` and ``domain``.
+        datetime64), and where known ``account_id`` and ``domain``. A row has the same scores, to
+        the last bit, alone and among others, on one thread and on many.
 
         Raises
         ------
         ColumnError
             When a column is missing, unknown or of another type.
         """
+        parts = [self._score(part, threads) for part in self._blocks(values)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def reasons(self, values: Mapping[str, Any], top: int, threads: int = 1) -> list[list[Reason]]:
+        """The `top` strongest reasons of each row, for and against, strongest first.
+
+        Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
+
+        Raises
+        ------
+        ColumnError
+            As `score`.
+        """
+        found: list[list[Reason]] = []
+        for part in self._blocks(values):
+            # LightGBM divides by the number of rows.
+            if len(part["as_of"]):
+                contributions = self.contributions(part, threads)
+                found += strongest(contributions, self.wording, part, top)
+        return found
+
+    def raising(self, values: Mapping[str, Any], most: int, threads: int = 1) -> list[list[str]]:
+        """Texts of at most `most` of the reasons that raise a row's score, strongest first.
+
+        Only the 3 x `most` strongest reasons of a row are looked at: what lowers its score more
+        than all that is told here leaves fewer.
+        """
+        return [raising(found, most) for found in self.reasons(values, 3 * most, threads)]
+
+    def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
+        """Names and distances of the k nearest customers of each row, nearest first."""
+        if self.space is None:
+            return [[] for _ in range(check_columns(self.columns, values))]
+        ranks = [to_ranks(self.space, encode(self.columns, part)) for part in self._blocks(values)]
+        nearest = Reference(self.space, "customer").nearest(np.vstack(ranks), values, k)
+        names = self.space["customer_names"]
+        rows = zip(*(part.tolist() for part in nearest), strict=True)
+        return [[(str(names[i]), d) for d, i in zip(*row, strict=True) if i >= 0] for row in rows]
+
+    def _score(self, values: Mapping[str, Any], threads: int) -> dict[str, np.ndarray]:
         names, matrix = assemble(self.columns, self.space, values)
-        raw = self.learner.raw(names, matrix)
+        raw = self.learner.raw(names, matrix, threads)
         probability = calibrate(self.calibration, raw)
         scores = {
             "raw_score": raw,
@@ -97,16 +152,16 @@ class Scorer:
             scores[f"{name}_score"] = np.full(len(raw), np.nan)
             scores[f"{name}_tier"] = np.full(len(raw), None, object)
         for name, (learner, mapping) in self.views.items():
-            judged = high_low(mapping, learner.raw(names, matrix))
+            judged = high_low(mapping, learner.raw(names, matrix, threads))
             scores[f"{name}_score"], scores[f"{name}_tier"] = judged
         return scores
 
-    def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
-        """Names and distances of the k nearest customers of each row, nearest first."""
-        if self.space is None:
-            return [[] for _ in range(check_columns(self.columns, values))]
-        ranks = to_ranks(self.space, encode(self.columns, values))
-        distance, index = Reference(self.space, "customer").nearest(ranks, values, k)
-        names = self.space["customer_names"]
-        rows = zip(index.tolist(), distance.tolist(), strict=True)
-        return [[(str(names[i]), d) for i, d in zip(*row, strict=True) if i >= 0] for row in rows]
+    def _blocks(self, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The same columns, some rows at a time; one empty block where there are no rows."""
+        n = check_columns(self.columns, values)
+        for start in range(0, max(n, 1), _BLOCK):
+            yield {name: column[start : start + _BLOCK] for name, column in values.items()}
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

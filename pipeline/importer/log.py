@@ -11,6 +11,7 @@ from pipeline.importer import old_logs, parts, steps
 from pipeline.importer import report as import_report
 from pipeline.importer import shards as import_shards
 from pipeline.importer.contents import FileIndex
+from pipeline.sources.fetched import as_files
 from pipeline.sources.files import find_files
 from pipeline.sources.spec import DataSpec
 from pipeline.storage import new_folder, shared_use
@@ -31,7 +32,7 @@ def import_log(
     events_per_shard: int = import_shards.EVENTS_PER_SHARD,
     report: Report | None = None,
 ) -> EventLog:
-    """The log of the files a spec names, imported once and reused from then on.
+    """The log of the files and tables a spec names, imported once and reused from then on.
 
     Each file is parsed once, into a part that the store keeps; a later import parses only files
     whose content is new and reads the parts of the others. Who is who, what is a duplicate and
@@ -59,9 +60,9 @@ def import_log(
     Raises
     ------
     EventLogError
-        When files are missing, unreadable or lack a column, when all files are empty, when all
-        rows of a file or more than ``max_bad_share`` of all rows are bad, when no event is left, or
-        when the disk is full.
+        When files are missing, unreadable or lack a column, when Postgres refuses, when all files
+        are empty, when all rows of a file or more than ``max_bad_share`` of all rows are bad, when
+        no event is left, or when the disk is full.
 
     Notes
     -----
@@ -70,6 +71,20 @@ def import_log(
     """
     tell = report or log.info
     base, store = Path(base).resolve(), Path(store).resolve()
+    with as_files(spec, store, tell) as filled:
+        return _import_files(filled, base, store, level, memory_mb, threads, events_per_shard, tell)
+
+
+def _import_files(
+    spec: DataSpec,
+    base: Path,
+    store: Path,
+    level: Level,
+    memory_mb: int,
+    threads: int,
+    events_per_shard: int,
+    tell: Report,
+) -> EventLog:
     index = FileIndex(store / parts.FOLDER / "index.json")
     contents = [index.contents(find_files(one.files, base)) for one in spec.all_sources]
     table_files = [find_files(table.files, base) for table in spec.tables]
@@ -105,10 +120,11 @@ def import_log(
 
 
 def _settings_key(spec: DataSpec, level: Level, events_per_shard: int) -> str:
-    """Everything but the data that decides what a log holds; not the names of files."""
+    """Everything but the data that decides what a log holds; not where they lie."""
     told = spec.model_dump(mode="json")
     for block in [*told["sources"], *told["tables"], told["conversions"] or {}]:
-        block.pop("files", None)
+        for name in ("files", "postgres"):
+            block.pop(name, None)
     return _digest([told, level, events_per_shard, FORMAT_VERSION, parts.PART_VERSION])
 
 

@@ -123,7 +123,7 @@ def part_key(content: str, source: Source, take: Take) -> str:
     """Name of a part: what its file holds and everything in the settings that staging heeds."""
     settings = [
         PART_VERSION,
-        source.model_dump(mode="json", exclude={"files", "anonymous_history"}),
+        source.model_dump(mode="json", exclude={"files", "postgres", "anonymous_history"}),
         [*take.properties],
         take.attributes,
         [one.model_dump(mode="json") for one in take.derived_events],

@@ -232,7 +232,7 @@ def _write_manifest(
         "parts": sorted(set(parts)),
         "statements": [
             {
-                "source": f"{source.format} {', '.join(source.files)}",
+                "source": f"{source.format} {source.origin}",
                 "statements": stage.statements_of(source),
             }
             for source in spec.all_sources

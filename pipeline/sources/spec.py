@@ -9,6 +9,7 @@ from features.clock import to_us
 from features.errors import few
 from features.events import Level, ValueType
 from features.spec import Spec
+from pipeline.sources.postgres import PostgresTable
 
 Scalar = str | int | float | bool
 Match = dict[str, Scalar | tuple[Scalar, ...]]
@@ -26,11 +27,28 @@ def values_of(wanted: Scalar | tuple[Scalar, ...]) -> tuple[str, ...]:
     return tuple(str(item).lower() if isinstance(item, bool) else str(item) for item in items)
 
 
-class PostHogSource(Spec):
-    """A PostHog export: JSON lines or Parquet, one event a row."""
+class Origin(Spec):
+    """Rows that lie in files or in Postgres; which of the two changes nothing else."""
+
+    files: Files = ()
+    postgres: PostgresTable | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Origin":
+        if bool(self.files) == (self.postgres is not None):
+            raise ValueError("give either files or postgres, not both")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """Where the rows come from, in words."""
+        return ", ".join(self.files) if self.postgres is None else self.postgres.origin
+
+
+class PostHogSource(Origin):
+    """A PostHog export: JSON lines, Parquet or a Postgres table, one event a row."""
 
     format: Literal["posthog"]
-    files: Files
     account_group: str = "account"
     person_key: str | None = None
     known_at: str | None = None
@@ -44,6 +62,11 @@ class SegmentSource(Spec):
     files: Files
     anonymous_history: Literal["link", "drop"] = "link"
 
+    @property
+    def origin(self) -> str:
+        """Where the rows come from, in words."""
+        return ", ".join(self.files)
+
 
 class Columns(Spec):
     """Which column of a generic file holds what."""
@@ -56,11 +79,10 @@ class Columns(Spec):
     event_id: str | None = None
 
 
-class GenericSource(Spec):
-    """CSV, Parquet or JSON lines with one event a row; see `Columns`."""
+class GenericSource(Origin):
+    """CSV, Parquet, JSON lines or Postgres with one event a row; see `Columns`."""
 
     format: Literal["generic"]
-    files: Files
     columns: Columns
     event: str | None = None
     timezone: str = "UTC"
@@ -79,11 +101,10 @@ class GenericSource(Spec):
 Source = Annotated[PostHogSource | SegmentSource | GenericSource, Field(discriminator="format")]
 
 
-class Table(Spec):
+class Table(Origin):
     """A table of facts about accounts or users."""
 
     of: Level
-    files: Files
     id: str
     time: str | None = None
     timezone: str = "UTC"
@@ -105,10 +126,9 @@ class Table(Spec):
         return self
 
 
-class Conversions(Spec):
+class Conversions(Origin):
     """A table of conversions; its rows become events named `event`."""
 
-    files: Files
     of: Level
     id: str
     time: str
@@ -119,14 +139,17 @@ class Conversions(Spec):
     def as_source(self) -> GenericSource:
         """The same table read as a source with one fixed event name."""
         user, account = (self.id, None) if self.of == "user" else (None, self.id)
-        return GenericSource(
+        source = GenericSource(
             format="generic",
-            files=self.files,
+            files=() if self.postgres else self.files,
+            postgres=self.postgres,
             columns=Columns(user=user, account=account, time=self.time),
             event=self.event,
             timezone=self.timezone,
             daily=self.daily,
         )
+        # What Postgres holds has files as well, once it has been copied.
+        return source.model_copy(update={"files": self.files})
 
 
 class DeclaredAttribute(Spec):

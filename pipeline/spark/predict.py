@@ -17,8 +17,10 @@ from features.events import Level
 from features.part import LogPart
 from pipeline import registry
 from pipeline.champion import Champion, events_for, load_champion
-from pipeline.predict import instant_of, score
+from pipeline.freshness import check_freshness
+from pipeline.predict import instant_of, score, written_down
 from pipeline.registry import Version
+from pipeline.run_lock import run_lock
 from pipeline.settings import Run
 from pipeline.spark.engine import matrix_output, write_parquet
 from pipeline.spark.files import literal, new_folder, to_uri, write_text
@@ -26,8 +28,10 @@ from pipeline.spark.log import SparkLog
 from pipeline.spark.rows import CohortRows
 from pipeline.spark.session import open_session, told_plainly
 from pipeline.spark.task import TIME, MatrixOutput
+from pipeline.tier_history import scores_stem
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import SparkSession
 
 MANIFEST = "_scores.json"
@@ -122,31 +126,55 @@ class ScoreOutput:
 
 
 def predict_run(
-    run: Run, say: Callable[[str], None], *, as_of: str | None, model: str, now: datetime | None
+    run: Run,
+    say: Callable[[str], None],
+    *,
+    as_of: str | None,
+    model: str,
+    now: datetime | None,
+    stale_ok: bool = False,
+    wait_seconds: float = 0,
 ) -> SparkScores:
     """`pipeline.predict.predict` on the engine that the settings name.
 
+    The scores pass the driver once, on their way into the ledger.
+
     Raises
     ------
-    EventLogError, SettingsError, SchemaMismatch
-        As `predict_on_spark`, and when as_of lies beyond the data.
+    EventLogError, SettingsError, SchemaMismatch, NotFresh, Locked
+        As `predict_on_spark` and `pipeline.predict.predict`.
     """
-    champion = load_champion(run, model)
-    log = events_for(run, champion, say)
-    instant = instant_of(log, as_of)
-    version, spec = champion.version, run.settings.compute.spark
-    say(f"Scoring as of {to_text(instant)} with {version.name} version {version.number} on Spark")
-    stem = f"{version.name}-v{version.number}-{to_text(instant).replace(':', '')}"
-    with open_session(spec, run.settings.name) as session:
-        return predict_on_spark(
-            session,
-            spec.address(log.root, run.store),
-            registry.fetch(run, version),
-            version,
-            instant,
-            spec.address(run.store / "scores" / stem, run.store),
-            scored_at=now,
-        )
+    with run_lock(run.store, run.model_name, now=now, wait_seconds=wait_seconds):
+        champion = load_champion(run, model)
+        log = events_for(run, champion, say)
+        instant = instant_of(log, as_of)
+        check_freshness(log, instant, run.settings.freshness, say, stale_ok=stale_ok)
+        version, spec = champion.version, run.settings.compute.spark
+        who = f"{version.name} version {version.number}"
+        say(f"Scoring as of {to_text(instant)} with {who} on Spark")
+        target = run.store / "scores" / scores_stem(version, instant)
+        with open_session(spec, run.settings.name) as session:
+            made = predict_on_spark(
+                session,
+                spec.address(log.root, run.store),
+                registry.fetch(run, version),
+                version,
+                instant,
+                spec.address(target, run.store),
+                scored_at=now,
+            )
+            if made.n_rows:
+                scores = _collected(session, made.uri)
+                written_down(run, version, log, scores, instant, alias=model)
+    return made
+
+
+def _collected(session: "SparkSession", uri: str) -> "pd.DataFrame":
+    """A scores table that Spark wrote, in the order of one that was made here."""
+    with told_plainly():
+        table = session.read.parquet(literal(uri)).select(*SCORES.names).toArrow()
+    order = [("raw_score", "descending"), ("entity_id", "ascending")]
+    return table.sort_by(order).to_pandas()
 
 
 def predict_on_spark(

@@ -1,14 +1,17 @@
 """What a value says of a row, for every statistic and every kind of value."""
 
+import json
 import re
 from dataclasses import replace
 from typing import get_args
 
 import pytest
 
-from features.definitions import Feature, Limit, Statistic
+from features.definitions import Condition, Feature, Limit, Statistic
 from features.statistics import STATISTICS
-from features.wording import meaning, show, tell
+from features.wording import meaning, phrase
+from models.scoring import show
+from models.scoring import tell as fill
 
 WITH_PROPERTY = {"attribute"} | {name for name, one in STATISTICS.items() if one.over != "nothing"}
 WITHOUT_WINDOW = {"attribute", "last", "first"} | {
@@ -31,6 +34,11 @@ def feature(statistic: str, *, scope: str = "entity", events=("report_made",)) -
         subject="report made" if events else "any event",
         limit=Limit("account", "seats") if statistic == "limit_share" else None,
     )
+
+
+def tell(told: Feature, value: float | str | None) -> str:
+    """As a reason tells it: the sentences travel with the model, the number comes later."""
+    return fill(json.loads(json.dumps(phrase(told))), value)
 
 
 @pytest.mark.parametrize("value", [None, 0.0, 1.0, -1.0, 0.25, 1234.5, "pro"])
@@ -126,3 +134,17 @@ def test_the_events_of_a_denominator_are_words():
         "report made as a share of page viewed, report viewed in the last 7 days"
     )
     assert tell(share, 0.5) == "report made: 50% of page viewed, report viewed in the last 7 days"
+
+
+def test_names_with_braces_are_told_as_they_are():
+    """An event may be called anything: its name is no gap for a number."""
+    odd = replace(feature("count", events=("{n}", "a{")), subject="{n} or a{ events")
+    assert tell(odd, 2.0) == "{n} or a{ events: 2 times in the last 7 days"
+    odd = replace(odd, statistic="trend", scope="account")
+    assert tell(odd, 1.0).startswith("in the user's account: {n} or a{ events in the last 7 days")
+
+
+def test_a_condition_is_told_exactly():
+    bound = Condition("price", at_least=1234.56)
+    told = tell(replace(feature("count"), where=(bound,)), 1.0)
+    assert told == "report made: 1 time in the last 7 days, where price is at least 1,234.56"

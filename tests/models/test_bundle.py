@@ -13,7 +13,9 @@ import pytest
 
 import models.scoring
 from features.errors import SchemaMismatch
-from models.bundle import load_bundle, read_about, save_bundle
+from features.statistics import STATISTICS
+from features.versions import versions_of
+from models.bundle import CARD, load_bundle, read_about, save_bundle
 from models.scoring import ColumnError, Scorer
 
 FILES = {
@@ -32,6 +34,7 @@ FILES = {
     "similarity.npz",
     "calibration.json",
     "tiers.json",
+    "reasons.json",
     "settings.yaml",
 }
 
@@ -105,6 +108,36 @@ def test_a_foreign_format_is_refused_by_both_readers(saved: Path) -> None:
         Scorer.load(saved)
 
 
+def test_a_model_of_another_formula_is_refused_with_each_difference(saved: Path) -> None:
+    about = read_about(saved)
+    assert about["statistics"] == {"attribute": 1, "count": STATISTICS["count"].version}
+    about["statistics"] = {"attribute": 7, "count": 9}
+    (saved / "bundle.json").write_text(json.dumps(about))
+    told = (
+        r"2 statistics of the model .* by other formulas: 'attribute: model 7, this program 1', "
+        rf"'count: model 9, this program {STATISTICS['count'].version}'\. Train again"
+    )
+    with pytest.raises(SchemaMismatch, match=told):
+        load_bundle(saved)
+
+
+def test_a_bundle_without_versions_has_the_first_of_every_formula(saved: Path) -> None:
+    about = read_about(saved)
+    del about["statistics"]
+    (saved / "bundle.json").write_text(json.dumps(about))
+    assert versions_of(load_bundle(saved).features) == {"attribute": 1, "count": 1}
+
+
+def test_a_card_is_a_file_like_the_others(fitted: object, tmp_path: Path) -> None:
+    card = "# A card\n\nÄ\n"
+    folder = save_bundle(fitted.model, tmp_path / "b", settings_text="", info={}, card=card)
+    assert (folder / CARD).read_text(encoding="utf-8") == card
+    assert CARD in read_about(folder)["sha256"]
+    (folder / CARD).write_text("# Another\n")
+    with pytest.raises(SchemaMismatch, match=CARD):
+        load_bundle(folder)
+
+
 def test_a_damaged_manifest_is_refused_in_a_sentence(saved: Path, tmp_path: Path) -> None:
     folder = tmp_path / "damaged"
     shutil.copytree(saved, folder)
@@ -137,7 +170,7 @@ def test_the_scoring_folder_imports_nothing_of_this_project() -> None:
             [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
         )
     }
-    assert imported == {"json", "collections", "pathlib", "typing", "numpy", "lightgbm"}
+    assert imported - sys.stdlib_module_names == {"numpy", "pandas", "lightgbm"}
 
 
 ALONE = """

@@ -1,13 +1,19 @@
-"""The scores table: who is on it, in which order, and in which files."""
+"""The scores table: who is on it, in which order, in which files; and what a second run does."""
+
+import fcntl
+import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from features.clock import DAY_US
-from features.errors import EventLogError, NotEnoughHistory, SettingsError
+from features.errors import EventLogError, Locked, NotEnoughHistory, NotFresh, SettingsError
+from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.predict import predict
+from pipeline.run_lock import run_lock
 from pipeline.train import import_events, train
 
 COLUMNS = [
@@ -178,3 +184,96 @@ def test_a_customer_is_not_scored_from_the_moment_the_purchase_is_known(shop):
     just_after = (paid["time"] + pd.Timedelta(microseconds=1)).isoformat()
     assert paid["user"] in set(scores_of(shop.run, at).scores["entity_id"])
     assert paid["user"] not in set(scores_of(shop.run, just_after).scores["entity_id"])
+
+
+NOW = datetime(2024, 6, 18, 5, 0, tzinfo=UTC)
+
+
+def nightly(run, as_of="2024-06-17", now=NOW, **more):
+    return predict(run, lambda _: None, as_of=as_of, model="champion", now=now, **more)
+
+
+def store_files(run) -> dict[str, bytes]:
+    found = [path for name in ("scores", "ledger") for path in (run.store / name).rglob("*")]
+    return {str(path.relative_to(run.store)): path.read_bytes() for path in found if path.is_file()}
+
+
+def test_a_second_run_changes_no_byte_and_keeps_the_time_of_the_first(shop, sibling):
+    run = sibling(shop)
+    first = nightly(run)
+    before = store_files(run)
+    again = nightly(run, now=NOW + timedelta(hours=3))
+    assert store_files(run) == before
+    assert len(before) == 3
+    assert again.scores.equals(first.scores)
+    assert set(again.scores["scored_at"]) == {pd.Timestamp("2024-06-18 05:00")}
+    written = ledger.read(run.store, "pql-shop")
+    assert written["entity_id"].tolist() == first.scores["entity_id"].tolist()
+    assert set(written["alias"]) == {"champion"}
+    assert not written["backfill"].any()
+
+
+def test_what_becomes_known_later_changes_no_score_and_adds_nothing_to_the_ledger(shop, sibling):
+    run = sibling(shop)
+    nightly(run)
+    before = store_files(run)
+    file = run.base / "events.csv"
+    events = pd.read_csv(file, parse_dates=["time"])
+    cut = pd.Timestamp("2024-06-17")
+    later = events[events["time"] < cut].assign(time=cut, event="exported")
+    paid = events[events["time"] < cut].assign(time=cut, event="paid")
+    pd.concat([events[events["time"] < cut], later, paid]).to_csv(file, index=False)
+    nightly(run, now=NOW + timedelta(days=1))
+    assert store_files(run) == before
+
+
+def test_events_that_come_late_make_a_second_entry_and_a_new_table(shop, sibling):
+    run = sibling(shop)
+    first = nightly(run)
+    before = store_files(run)
+    file = run.base / "events.csv"
+    events = pd.read_csv(file)
+    busy = first.scores["entity_id"].iloc[-1]
+    late = events[events["user"] == busy].assign(event="exported", time="2024-06-16 09:00:00")
+    pd.concat([events, late]).to_csv(file, index=False)
+    nightly(run, now=NOW + timedelta(days=1))
+    after = store_files(run)
+    assert [entry.sequence for entry in ledger.entries(run.store, "pql-shop")] == [1, 2]
+    added = set(after) - set(before)
+    assert {name for name in before if before[name] != after[name]} == {
+        f"scores/pql-shop-v1-2024-06-17.{end}" for end in ("csv", "parquet")
+    }
+    assert [name.rpartition("/")[2] for name in added] == ["2024-06-17-v1-2.parquet"]
+
+
+def test_a_second_run_at_the_same_time_is_told_who_works_and_waits_no_longer_than_asked(
+    shop, sibling
+):
+    run = sibling(shop)
+    with (
+        run_lock(run.store, run.model_name, now=NOW),
+        pytest.raises(Locked, match=r"'pql-shop' in .*: process \d+ on .*, since 2024-06-18T05:00"),
+    ):
+        nightly(run, wait_seconds=0.4)
+    assert store_files(run) == {}
+    assert len(nightly(run).scores) > 10
+
+
+def test_a_lock_file_that_nobody_holds_locks_nothing(tmp_path):
+    path = tmp_path / "locks" / "pql-shop.lock"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"pid": 1, "host": "gone", "since": "2020-01-01T00:00:00"}))
+    with run_lock(tmp_path, "pql-shop", now=None), run_lock(tmp_path, "pql-other", now=None):
+        assert json.loads(path.read_text())["host"] != "gone"
+    with path.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Locked, match="a process that has just begun"):
+            run_lock(tmp_path, "pql-shop", now=None).__enter__()
+
+
+def test_stale_data_are_refused_unless_said_otherwise_and_nothing_is_written(shop, sibling):
+    run = sibling(shop, ("seed: 3", "seed: 3\nfreshness: {max_age_hours: 1}"))
+    with pytest.raises(NotFresh, match=r"hours before; freshness\.max_age_hours allows 1\."):
+        nightly(run)
+    assert store_files(run) == {}
+    assert len(nightly(run, stale_ok=True).scores) > 10

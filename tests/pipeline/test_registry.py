@@ -65,6 +65,9 @@ def test_the_registered_model_scores_like_the_batch_without_this_project(
     batch = scored.scores.sort_values("entity_id")
     np.testing.assert_allclose(found["probability"], batch["probability"], rtol=0, atol=1e-9)
     assert found["tier"].tolist() == batch["tier"].tolist()
+    for name in ("reasons", "look_alikes"):
+        assert [list(texts) for texts in found[name]] == batch[name].tolist()
+    assert set(found["model_version"]) == {1}
 
 
 def test_no_file_of_the_artefact_is_a_pickle_or_byte_code(artefact):
@@ -72,6 +75,7 @@ def test_no_file_of_the_artefact_is_a_pickle_or_byte_code(artefact):
     assert len(files) > 8
     assert {path.suffix for path in files} <= {
         ".json",
+        ".md",
         ".npz",
         ".py",
         ".txt",
@@ -106,7 +110,7 @@ def test_the_first_version_is_the_champion_and_the_next_a_challenger(demo, retra
 def test_a_version_says_what_was_found_and_leads_to_its_run(demo):
     client = registry.connect(demo.run)
     version = client.get_model_version("pql-demo", "1")
-    assert version.description == demo.training.evaluation.verdict
+    assert demo.training.evaluation.verdict in version.description
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.tags["verdict"] == demo.training.evaluation.verdict
@@ -117,14 +121,23 @@ def test_a_version_says_what_was_found_and_leads_to_its_run(demo):
     assert run.inputs.dataset_inputs != []
 
 
-def test_the_signature_names_every_feature_and_lets_each_be_missing(artefact, demo):
+def test_the_model_names_and_types_what_it_takes_and_gives(artefact, demo):
     import mlflow
 
-    signature = mlflow.models.Model.load(str(artefact)).signature
+    model = mlflow.models.Model.load(str(artefact))
     features = load_champion(demo.run, "1").model.features
-    optional = {column.name for column in signature.inputs.inputs if not column.required}
-    assert {feature.name for feature in features} <= optional
-    assert [column.name for column in signature.outputs.inputs] == [
+    taken = model.metadata["inputs"]
+    assert {name: taken[name] for name in taken if name in {f.name for f in features}} == {
+        feature.name: feature.dtype for feature in features
+    }
+    assert set(taken) - {f.name for f in features} == {"as_of", "account_id", "domain"}
+    assert {spec.name: spec.default for spec in model.signature.params} == {
+        "reasons": 3,
+        "look_alikes": 3,
+        "missing": "error",
+        "threads": 1,
+    }
+    assert [column.name for column in model.signature.outputs.inputs] == [
         "raw_score",
         "probability",
         "pql_score",
@@ -133,6 +146,9 @@ def test_the_signature_names_every_feature_and_lets_each_be_missing(artefact, de
         "fit_tier",
         "usage_score",
         "usage_tier",
+        "reasons",
+        "look_alikes",
+        "model_version",
     ]
 
 

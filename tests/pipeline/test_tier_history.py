@@ -11,10 +11,11 @@ from features.errors import SettingsError
 from features.matrix import Snapshots
 from models.scoring import TIERS
 from models.tiering.hysteresis import HysteresisSpec
+from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.dataset import compute
 from pipeline.registry import Version
-from pipeline.tier_history import newest_before, scores_stem, settled_tiers
+from pipeline.tier_history import newest_before, scores_stem, settled_tiers, unrecorded
 from pipeline.train import import_events
 from tests.conftest import silent
 
@@ -22,7 +23,7 @@ VERSION = Version("pql-shop", 1, ("champion",), "run")
 FIRST = to_us("2024-06-03")
 
 
-def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> None:
+def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> ledger.Entry:
     frame = pd.DataFrame(
         {
             "entity_id": list(tiers),
@@ -30,9 +31,17 @@ def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> None:
             "tier": list(tiers.values()),
         }
     )
-    folder = run.store / "scores"
-    folder.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(folder / f"{scores_stem(version, as_of)}.parquet", index=False)
+    return ledger.append(
+        run.store,
+        frame,
+        model=version.name,
+        version=version.number,
+        as_of=as_of,
+        alias="champion",
+        backfill=False,
+        data_end=as_of,
+        log_fingerprint="events",
+    )
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def run(shop, sibling):
     return sibling(shop)
 
 
-def test_the_newest_earlier_table_of_the_same_version_counts(run) -> None:
+def test_the_newest_earlier_entry_of_the_same_version_counts(run) -> None:
     week = 7 * DAY_US
     other = replace(VERSION, number=10)
     _write(run, VERSION, FIRST, {"ann": "hot"})
@@ -57,16 +66,32 @@ def test_the_newest_earlier_table_of_the_same_version_counts(run) -> None:
     assert newest_before(run, VERSION, FIRST + 1).as_of == FIRST
 
 
-def test_before_the_first_table_there_is_no_history(run) -> None:
+def test_before_the_first_entry_there_is_no_history(run) -> None:
     assert newest_before(run, VERSION, FIRST) is None
 
 
-def test_a_table_that_can_not_be_read_is_an_error_that_names_it(run) -> None:
+def test_of_several_entries_for_a_date_the_last_counts(run) -> None:
+    for tier in ("hot", "warm", "cold"):
+        _write(run, VERSION, FIRST, {"ann": tier})
+    assert dict(newest_before(run, VERSION, FIRST + 1).tier) == {"ann": "cold"}
+
+
+def test_an_entry_that_can_not_be_read_is_an_error_that_names_it(run) -> None:
+    path = _write(run, VERSION, FIRST, {"ann": "hot"}).path
+    path.write_bytes(b"half a file")
+    with pytest.raises(SettingsError, match=r"2024-06-03-v1-1\.parquet"):
+        newest_before(run, VERSION, FIRST + 1)
+
+
+def test_scores_from_before_the_ledger_are_told_until_it_has_an_entry(run) -> None:
     folder = run.store / "scores"
     folder.mkdir(parents=True)
-    (folder / "pql-shop-v1-2024-06-01.parquet").write_bytes(b"half a file")
-    with pytest.raises(SettingsError, match=r"pql-shop-v1-2024-06-01\.parquet"):
-        newest_before(run, VERSION, FIRST)
+    assert unrecorded(run, VERSION) is None
+    (folder / f"{scores_stem(VERSION, FIRST)}.parquet").write_bytes(b"an older table")
+    assert newest_before(run, VERSION, FIRST + DAY_US) is None
+    assert "has 1 score table of pql-shop version 1" in unrecorded(run, VERSION)
+    _write(run, VERSION, FIRST + DAY_US, {"ann": "hot"})
+    assert unrecorded(run, VERSION) is None
 
 
 def test_tiers_are_settled_by_what_was_written_and_by_what_happened_since(run) -> None:

@@ -13,11 +13,13 @@ from features.clock import to_us
 from features.engine import build_features
 from features.errors import EventLogError, SchemaMismatch
 from features.snapshots import eligible
+from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.importer.log import import_log
 from pipeline.predict import instant_of, known_conversions, score
 from pipeline.registry import fetch, find
-from pipeline.spark.predict import MANIFEST, SCORES, predict_on_spark
+from pipeline.spark.predict import MANIFEST, SCORES, predict_on_spark, predict_run
+from pipeline.train import import_events
 
 pytestmark = pytest.mark.spark
 NOW = datetime(2024, 7, 2, 9, 30)
@@ -126,3 +128,18 @@ def test_a_damaged_shard_stops_the_run_with_a_sentence(session, shop, tmp_path):
             session, str(log.root), fetch(shop.run, version), version, as_of, str(tmp_path / "s")
         )
     assert not (tmp_path / "s").exists()
+
+
+def test_a_run_writes_the_ledger_once_with_the_scores_that_a_run_here_gives(session, shop, sibling):
+    run = sibling(shop, ("compute: {threads: 1}", "compute: {threads: 1, engine: spark}"))
+    for now in (NOW, datetime(2024, 7, 3)):
+        made = predict_run(run, lambda _: None, as_of="2024-06-17", model="1", now=now)
+    (entry,) = ledger.entries(run.store, "pql-shop")
+    assert (entry.version, entry.sequence) == (1, 1)
+    written = ledger.read(run.store, "pql-shop")
+    assert len(written) == made.n_rows > 10
+    assert set(written["scored_at"]) == {pd.Timestamp(NOW)}
+    log = import_events(run, lambda _: None)
+    want = scored_here(shop, log, made.as_of, NOW)
+    for name in ("entity_id", "probability", "raw_score", "tier", "name"):
+        assert written[name].tolist() == want[name].tolist()

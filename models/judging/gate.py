@@ -1,0 +1,169 @@
+"""The promotion gate: rule by rule, whether a challenger may replace the champion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from features.spec import Spec
+from models.scoring import TIERS
+
+Verdict = Literal["pass", "fail", "not judged", "off"]
+
+
+class GateSpec(Spec):
+    """The ``promotion:`` block; null switches a rule off.
+
+    Parameters
+    ----------
+    newest_days
+        Fresh rows are taken from so many days up to the newest mature date; None for all.
+    min_converting
+        Converting accounts on the fresh rows below which no rule that reads outcomes is judged.
+    pr_auc_margin, log_loss_margin
+        Share of the champion's value by which the challenger is surely not worse.
+    scorecard_pr_auc_margin, scorecard_log_loss_margin
+        The same for the scorecard; 0 asks that it is surely not worse at all.
+    calibration_factor
+        What came, as a multiple of what the challenger expected, surely lies in
+        [1 / factor, factor].
+    calibration_error
+        Most calibration error beyond that of true probabilities, as a share of the base rate.
+    most_tier_churn
+        Share of the entities to be scored that may change tier by the promotion.
+    min_days_between
+        Days since the champion changed last.
+    clean_audit
+        Whether the challenger's training must have passed the leak audit.
+    """
+
+    newest_days: PositiveInt | None = 182
+    min_converting: PositiveInt | None = 50
+    pr_auc_margin: float | None = Field(default=0.15, ge=0, lt=1)
+    log_loss_margin: float | None = Field(default=0.03, ge=0, lt=1)
+    scorecard_pr_auc_margin: float | None = Field(default=0.15, ge=0, lt=1)
+    scorecard_log_loss_margin: float | None = Field(default=0.03, ge=0, lt=1)
+    calibration_factor: float | None = Field(default=1.75, gt=1)
+    calibration_error: PositiveFloat | None = 0.3
+    most_tier_churn: float | None = Field(default=0.3, ge=0, le=1)
+    min_days_between: PositiveFloat | None = 7.0
+    clean_audit: bool = True
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """One rule of the gate and what it says.
+
+    Parameters
+    ----------
+    value, bound
+        The number that was held against the limit, and the limit; None where there is none.
+    """
+
+    rule: str
+    verdict: Verdict
+    found: str
+    limit: str
+    meaning: str
+    value: float | None = None
+    bound: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def passes(rulings: Sequence[Ruling]) -> bool:
+    """Whether every rule that is not switched off was judged and passed."""
+    return all(one.verdict in ("pass", "off") for one in rulings)
+
+
+def judge_question(differences: Sequence[str]) -> Ruling:
+    """Whether challenger and champion predict the same of the same entities.
+
+    Parameters
+    ----------
+    differences
+        In words, such as ``horizon_days: 14, the champion's is 7``.
+    """
+    return Ruling(
+        "same question",
+        "fail" if differences else "pass",
+        "; ".join(differences) or "no difference",
+        "no difference",
+        "Other labels or other entities: the two can't be compared on any row.",
+    )
+
+
+def judge_tiers(before: np.ndarray, after: np.ndarray, spec: GateSpec) -> Ruling:
+    """How many of the entities to be scored change tier, by either model's own cut-offs.
+
+    Parameters
+    ----------
+    before, after
+        Object arrays of tier names, shape (n,), by the champion and by the challenger.
+
+    Examples
+    --------
+    >>> before, after = np.array(["cold", "hot"], object), np.array(["cold", "warm"], object)
+    >>> found = judge_tiers(before, after, GateSpec(most_tier_churn=0.5))
+    >>> found.verdict, found.found
+    ('pass', '50.0 %: 1 of 2 (0 up, 1 down)')
+    """
+    name, limit = "tier churn", spec.most_tier_churn
+    meaning = "So many would change tier overnight with nothing done by themselves."
+    if limit is None:
+        return switched_off(name, meaning)
+    if not len(before):
+        return Ruling(name, "not judged", "nobody to score", _at_most(limit), meaning)
+    rise = _places(after) - _places(before)
+    share = float((rise != 0).mean())
+    told = f"{100 * share:.1f} %: {(rise != 0).sum():,} of {len(rise):,}"
+    told += f" ({(rise > 0).sum():,} up, {(rise < 0).sum():,} down)"
+    verdict: Verdict = "pass" if share <= limit else "fail"
+    return Ruling(name, verdict, told, _at_most(limit), meaning, share, limit)
+
+
+def judge_days(days: float | None, spec: GateSpec) -> Ruling:
+    """Days since the champion changed last; None where no change is on record."""
+    name, limit = "days between", spec.min_days_between
+    meaning = "Scores that change their model too often can't be followed up or judged."
+    if limit is None:
+        return switched_off(name, meaning)
+    told = "no change is on record" if days is None else f"{days:.1f} days since the last change"
+    verdict: Verdict = "pass" if days is None or days >= limit else "fail"
+    return Ruling(name, verdict, told, f"at least {limit:g} days", meaning, days, limit)
+
+
+def judge_audit(audit: Mapping[str, Any] | None, recorded: bool, spec: GateSpec) -> Ruling:
+    """Whether the challenger's training was audited for leaks, and passed.
+
+    Parameters
+    ----------
+    audit
+        ``passed`` and ``verdict`` as the bundle keeps them; None where the audit was off.
+    recorded
+        Whether the bundle says anything of an audit at all.
+    """
+    name, meaning = "leak audit", "A leak makes every number above too good to be true."
+    if not spec.clean_audit:
+        return switched_off(name, meaning)
+    if audit is None:
+        told = "switched off in its training" if recorded else "not recorded: train again"
+        return Ruling(name, "fail", told, "passed", meaning)
+    verdict: Verdict = "pass" if audit["passed"] else "fail"
+    return Ruling(name, verdict, str(audit["verdict"]), "passed", meaning)
+
+
+def switched_off(name: str, meaning: str) -> Ruling:
+    """The ruling of a rule that the settings leave out."""
+    return Ruling(name, "off", "", "switched off", meaning)
+
+
+def _at_most(share: float) -> str:
+    return f"at most {100 * share:g} %"
+
+
+def _places(tiers: np.ndarray) -> np.ndarray:
+    return np.array([TIERS.index(name) for name in tiers], np.int64)

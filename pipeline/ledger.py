@@ -1,0 +1,223 @@
+"""The ledger: every score ever given, in Parquet files that are added and never changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from features.clock import to_text
+from features.errors import SettingsError
+from pipeline.ledger_rows import digest_of, joined, numbered, typed
+from pipeline.registry import CHAMPION
+from pipeline.tables import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBERS = ("version", "as_of", "sequence")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the ledger: all scores that one version gave for one as_of at one time.
+
+    Parameters
+    ----------
+    as_of
+        Microseconds UTC.
+    sequence
+        From 1 for each (version, as_of); the last one counts.
+    """
+
+    model: str
+    version: int
+    as_of: int
+    sequence: int
+    path: Path
+
+
+def append(
+    store: Path,
+    scores: "pd.DataFrame",
+    *,
+    model: str,
+    version: int,
+    as_of: int,
+    alias: str,
+    backfill: bool,
+    data_end: int,
+    log_fingerprint: str,
+) -> Entry:
+    """Write scores down, unless the last entry of this (version, as_of) says the same.
+
+    Equal scores are written again only where they gain in standing: given by the champion for the
+    first time, or given in earnest after a backfill. Hold `pipeline.run_lock.run_lock` meanwhile.
+
+    Parameters
+    ----------
+    scores
+        A scores table of one as_of; ``scored_at`` may be empty.
+    alias
+        What was asked for: an alias of the registry or a version number.
+    backfill
+        Whether the scores were made for a past date, and nothing outward may follow from them.
+    data_end, log_fingerprint
+        Of the log that they were made from.
+
+    Returns
+    -------
+    Entry
+        The one written, or the one that says the same.
+
+    Raises
+    ------
+    SettingsError
+        When the ledger can't be read or written.
+    """
+    import pyarrow.parquet as pq
+
+    table = typed(
+        scores.assign(
+            model=model,
+            alias=alias,
+            backfill=backfill,
+            data_end=np.datetime64(data_end, "us"),
+            log_fingerprint=log_fingerprint,
+        )
+    )
+    digest = digest_of(table)
+    stem = f"{to_text(as_of).replace(':', '')}-v{version}"
+    same = [
+        (entry, facts)
+        for entry, facts in _with_facts(_month(store, model, as_of))
+        if (entry.version, entry.as_of) == (version, as_of)
+    ]
+    if same:
+        last, facts = same[-1]
+        promoted = alias == CHAMPION and facts["alias"] != CHAMPION
+        in_earnest = facts["backfill"] == "yes" and not backfill
+        if facts["digest"] == digest and not promoted and not in_earnest:
+            return last
+    sequence = same[-1][0].sequence + 1 if same else 1
+    path = _month(store, model, as_of) / f"{stem}-{sequence}.parquet"
+    table = numbered(table, sequence).replace_schema_metadata(
+        {
+            "model": model,
+            "version": str(version),
+            "as_of": str(as_of),
+            "sequence": str(sequence),
+            "alias": alias,
+            "backfill": "yes" if backfill else "no",
+            "digest": digest,
+        }
+    )
+    write_atomically(path, lambda target: pq.write_table(table, target, compression="zstd"))
+    return Entry(model, version, as_of, sequence, path)
+
+
+def entries(store: Path, model: str) -> list[Entry]:
+    """What the ledger holds of a model, sorted by (as_of, version, sequence).
+
+    Raises
+    ------
+    SettingsError
+        When a file of it can't be read.
+    """
+    found = [
+        entry
+        for folder in (store / "ledger" / model).glob("month=*")
+        for entry, _ in _with_facts(folder)
+    ]
+    return sorted(found, key=_order)
+
+
+def read(
+    store: Path,
+    model: str,
+    *,
+    first_as_of: int | None = None,
+    before: int | None = None,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+) -> "pd.DataFrame":
+    """Scores with as_of in [first_as_of, before), the last sequence of each (version, as_of).
+
+    Rows come in the order of `entries`, and best first within one. A column that an entry lacks
+    (a head's, of a version without heads) is empty there.
+
+    Parameters
+    ----------
+    columns
+        None for all.
+
+    Raises
+    ------
+    SettingsError
+        When a file of the ledger can't be read.
+    """
+    chosen = [
+        entry
+        for entry in entries(store, model)
+        if (version is None or entry.version == version)
+        and (first_as_of is None or entry.as_of >= first_as_of)
+        and (before is None or entry.as_of < before)
+    ]
+    last = {(entry.as_of, entry.version): entry for entry in chosen}
+    return read_entries(list(last.values()), columns)
+
+
+def read_entries(chosen: Sequence[Entry], columns: Sequence[str] | None = None) -> "pd.DataFrame":
+    """The rows of those entries, one after the other; without any, the columns and no rows.
+
+    Raises
+    ------
+    SettingsError
+        When a file can't be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = None if columns is None else list(columns)
+    tables = []
+    for entry in chosen:
+        try:
+            tables.append(pq.ParquetFile(entry.path).read(columns=wanted))
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(entry.path, error) from error
+    return joined(tables, wanted).to_pandas()
+
+
+def _month(store: Path, model: str, as_of: int) -> Path:
+    return store / "ledger" / model / f"month={to_text(as_of)[:7]}"
+
+
+def _with_facts(folder: Path) -> list[tuple[Entry, dict[str, str]]]:
+    """Entries of one month in order, each with what its file says of itself."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = []
+    for path in folder.glob("*.parquet"):
+        if path.name.startswith("."):
+            continue
+        try:
+            raw = pq.read_metadata(path).metadata or {}
+            facts = {key.decode(): value.decode() for key, value in raw.items()}
+            version, as_of, sequence = (int(facts[key]) for key in _NUMBERS)
+            found.append((Entry(facts["model"], version, as_of, sequence, path), facts))
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise _unreadable(path, error) from error
+    return sorted(found, key=lambda pair: _order(pair[0]))
+
+
+def _order(entry: Entry) -> tuple[int, int, int]:
+    return entry.as_of, entry.version, entry.sequence
+
+
+def _unreadable(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"Can't read the ledger's {str(path)!r}: {error}. Restore the file from a backup, or move "
+        "it away and score its date again."
+    )

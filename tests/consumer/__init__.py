@@ -1,0 +1,1 @@
+"""What programs get from the registered model, without this project."""

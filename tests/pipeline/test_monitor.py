@@ -1,0 +1,266 @@
+"""Monitoring: what counts at a date, labels as far as known then, alarms, and the page."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from features.clock import DAY_US, to_us
+from features.errors import SchemaMismatch
+from features.labels import ConversionSpec, find_conversions
+from pipeline import ledger
+from pipeline.cli import main
+from pipeline.ledger_outcomes import counted, joined
+from pipeline.monitor import Monitoring, monitor
+from pipeline.monitor_reference import read_reference, write_reference
+from pipeline.report_monitor import write_monitor_page
+from pipeline.settings import Run, load
+from tests.conftest import shop_events, silent
+
+START = to_us("2024-03-01")
+
+
+def day(number: int) -> int:
+    return START + number * DAY_US
+
+
+def write_night(
+    store: Path,
+    model: str,
+    as_of: int,
+    said: dict[str, tuple[str, float]],
+    *,
+    version: int = 1,
+    alias: str = "champion",
+    backfill: bool = False,
+    scored_at: int | None = None,
+) -> ledger.Entry:
+    """One night in the ledger: tier and probability by entity; written an hour after its as_of."""
+    n = len(said)
+    written = as_of + DAY_US // 24 if scored_at is None else scored_at
+    tiers = [tier for tier, _ in said.values()]
+    probability = [value for _, value in said.values()]
+    scores = pd.DataFrame(
+        {
+            "entity_id": list(said),
+            "name": list(said),
+            "as_of": np.full(n, as_of).astype("datetime64[us]"),
+            "model_version": version,
+            "raw_score": probability,
+            "probability": probability,
+            "pql_score": probability,
+            "tier": tiers,
+            "tier_before": None,
+            "reasons": [[f"was {tier} on that day"] for tier in tiers],
+            "look_alikes": [[] for _ in tiers],
+            "scored_at": np.full(n, written).astype("datetime64[us]"),
+        }
+    )
+    return ledger.append(
+        store,
+        scores,
+        model=model,
+        version=version,
+        as_of=as_of,
+        alias=alias,
+        backfill=backfill,
+        data_end=as_of,
+        log_fingerprint="",
+    )
+
+
+def tiers_of(rows: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(rows["entity_id"], rows["tier"], strict=True))
+
+
+def test_of_several_entries_for_a_date_the_last_one_written_by_then_counts(tmp_path):
+    write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)})
+    write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, scored_at=day(3))
+    assert tiers_of(counted(tmp_path, "m", day(2))) == {"a": "cold"}
+    assert tiers_of(counted(tmp_path, "m", day(3))) == {"a": "cold"}
+    assert tiers_of(counted(tmp_path, "m", day(4))) == {"a": "hot"}
+
+
+def test_a_date_scored_only_later_counts_as_it_was_first_scored(tmp_path):
+    write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)}, scored_at=day(50))
+    write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, scored_at=day(60))
+    assert tiers_of(counted(tmp_path, "m", day(2))) == {"a": "cold"}
+
+
+def test_a_night_at_the_date_itself_does_not_count(tmp_path):
+    write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)})
+    assert len(counted(tmp_path, "m", day(1))) == 0
+    assert len(counted(tmp_path, "m", day(1) + 1)) == 1
+
+
+def test_challengers_never_count_and_backfilled_scores_only_when_asked_for(tmp_path):
+    write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, backfill=True)
+    write_night(tmp_path, "m", day(2), {"b": ("hot", 0.5)}, alias="challenger", version=2)
+    assert tiers_of(counted(tmp_path, "m", day(9))) == {}
+    assert tiers_of(counted(tmp_path, "m", day(9), with_backfilled=True)) == {"a": "hot"}
+
+
+def test_labels_are_those_known_at_the_date_of_looking(tmp_path, log_of):
+    log = log_of(
+        """
+        who | event | time       | known
+        a   | open  | 2024-03-02 | 2024-03-02
+        a   | paid  | 2024-03-10 | 2024-03-10
+        b   | open  | 2024-03-02 | 2024-03-02
+        b   | paid  | 2024-03-11 | 2024-03-11
+        c   | open  | 2024-03-02 | 2024-03-02
+        c   | paid  | 2024-03-05 | 2024-03-20
+        d   | open  | 2024-03-02 | 2024-03-02
+        d   | paid  | 2024-03-03 | 2024-03-03
+        e   | open  | 2024-04-02 | 2024-04-02
+        """
+    )
+    four = dict.fromkeys("abcdx", ("hot", 0.5))
+    write_night(tmp_path, "m", to_us("2024-03-04"), four)
+
+    def outcome(now: str):
+        conversions = find_conversions(
+            log, "account", ConversionSpec(events=("paid",)), known_before=to_us(now)
+        )
+        said = counted(tmp_path, "m", to_us(now))
+        found = joined(said, log, conversions, 7, to_us(now))
+        return found, found.rows.label.tolist()
+
+    # Seven days from 4 March: the 10th is inside, the 11th is not; d had paid before.
+    found, labels = outcome("2024-03-11")
+    assert labels == [True, False, False]
+    assert (found.unknown, found.immature) == (1, 0)
+    assert outcome("2024-03-10T23:59:59")[1] == []
+    assert outcome("2024-03-20")[1] == [True, False, False]
+    assert outcome("2024-03-20T00:00:01")[1] == [True, False, True]
+
+
+@pytest.fixture(scope="module")
+def nightly(shop, tmp_path_factory) -> Run:
+    """The shop with a ledger of its own, in which everybody is told their share."""
+    folder = tmp_path_factory.mktemp("nightly")
+    for name in ("settings.yaml", "events.csv", "users.csv"):
+        shutil.copyfile(shop.folder / name, folder / name)
+    run = load(folder / "settings.yaml")
+    write_nights(run, range(58, 100, 3))
+    return run
+
+
+@pytest.fixture(scope="module")
+def looked(nightly) -> Monitoring:
+    return monitor(nightly, silent, as_of=as_of(100))
+
+
+def write_nights(run: Run, days: range) -> None:
+    """Users who have exported lately are hot, the others cold; both promises are about right."""
+    events = shop_events()
+    at = events["time"].to_numpy("datetime64[us]").astype(np.int64)
+    paid = dict(events[events["event"] == "paid"].groupby("user")["time"].min())
+    for number in days:
+        before = events[at < day(number)]
+        lately = before[at[at < day(number)] >= day(number - 3)]
+        warm = set(lately.loc[lately["event"] == "exported", "user"])
+        open_ = [
+            user
+            for user in sorted(before["user"].unique())
+            if user not in paid or paid[user] >= pd.Timestamp(day(number), unit="us")
+        ]
+        said = {user: ("hot", 0.95) if user in warm else ("cold", 0.05) for user in open_}
+        write_night(run.store, run.model_name, day(number), said)
+
+
+def as_of(number: int) -> str:
+    return str(pd.Timestamp(day(number), unit="us").date())
+
+
+def test_the_reference_is_the_one_pinned_when_the_model_was_trained(looked):
+    assert looked.pinned
+
+
+def test_outcomes_are_counted_as_by_hand(nightly, looked):
+    whole = next(o for o in looked.realised if (o.month, o.tier) == ("all", "all"))
+    events = shop_events()
+    paid = events[events["event"] == "paid"].set_index("user")["time"]
+    said = counted(nightly.store, nightly.model_name, day(100))
+    said = said[said["as_of"] <= pd.Timestamp(day(93), unit="us")]
+    when = said["entity_id"].map(paid)
+    # Nobody in the ledger has paid by then, so only the end of the horizon is left to ask for.
+    hits = (when < said["as_of"] + pd.Timedelta(days=7)).sum()
+    assert (whole.rows, whole.conversions) == (len(said), hits)
+    assert hits > 10
+    assert whole.to_come == 0
+    hot = next(o for o in looked.realised if (o.month, o.tier) == ("all", "hot"))
+    assert hot.lift_low > 1
+
+
+def test_a_date_gives_later_what_it_gave_then(nightly, tmp_path):
+    def look(run: Run):
+        return json.dumps(monitor(run, silent, as_of=as_of(90)).as_dict())
+
+    events = pd.read_csv(nightly.base / "events.csv")
+    known = pd.to_datetime(events["time"]) < pd.Timestamp(day(91), unit="us")
+    events[known].to_csv(tmp_path / "events.csv", index=False)
+    for name in ("settings.yaml", "users.csv"):
+        shutil.copyfile(nightly.base / name, tmp_path / name)
+    then = load(tmp_path / "settings.yaml")
+    write_nights(then, range(58, 90, 3))
+    assert look(then) == look(nightly)
+
+
+def test_a_second_look_writes_the_same_page_with_the_meaning_of_its_numbers(nightly, looked):
+    text = write_monitor_page(nightly, looked).read_bytes()
+    arguments = ["monitor", "--settings", str(nightly.path), "--as-of", as_of(100), "--json"]
+    result = CliRunner().invoke(main, arguments)
+    told = json.loads(result.stdout)
+    assert result.exit_code == bool(looked.verdict.crossed)
+    assert told["realised"] == json.loads(json.dumps(looked.as_dict()["realised"]))
+    assert Path(told["page"]).read_bytes() == text
+    html = text.decode()
+    for word in ("PSI:", "Lift:", "Promised:", "Still to come:", "Vanished:", "<svg"):
+        assert word in html
+    assert not re.search(r'(src|href)="(?!#)', html)
+    assert told["line"] in html.replace("&#39;", "'")
+
+
+def test_a_lost_event_exits_1_and_is_named(nightly, looked, tmp_path):
+    assert looked.inputs.gone == []
+    events = pd.read_csv(nightly.base / "events.csv")
+    lost = (events["event"] == "opened") & (pd.to_datetime(events["time"]) >= as_of(92))
+    events[~lost].to_csv(tmp_path / "events.csv", index=False)
+    for name in ("settings.yaml", "users.csv"):
+        shutil.copyfile(nightly.base / name, tmp_path / name)
+    shutil.copytree(nightly.store / "ledger", tmp_path / "data" / "ledger")
+    path = tmp_path / "settings.yaml"
+    result = CliRunner().invoke(main, ["monitor", "--settings", str(path), "--as-of", as_of(100)])
+    assert result.exit_code == 1, result.output
+    assert "Vanished: opened (0" in result.output
+    assert "Retrain: events have vanished ('opened' came 0 times" in " ".join(result.output.split())
+
+
+def test_a_reference_is_read_as_it_was_written_and_refused_when_damaged(tmp_path):
+    path = tmp_path / "reference.json"
+    assert read_reference(path) is None
+    made = {"format": 1, "events": {"opened": [0.1, 2.0]}}
+    write_reference(made, path)
+    assert read_reference(path) == made
+    path.write_text("{")
+    with pytest.raises(SchemaMismatch, match="damaged"):
+        read_reference(path)
+    path.write_text('{"format": 99}')
+    with pytest.raises(SchemaMismatch, match="format 99"):
+        read_reference(path)
+
+
+def test_without_a_ledger_there_is_drift_but_no_outcome(shop, sibling):
+    run = sibling(shop)
+    found = monitor(run, silent, as_of=as_of(100))
+    assert (found.realised, found.recent) == ([], [])
+    assert found.inputs.scores is not None
+    assert found.reference[0] < found.reference[1]
+    again = monitor(run, silent, as_of=as_of(100))
+    assert again.as_dict() == found.as_dict()

@@ -75,7 +75,7 @@ def print_training(result: Training) -> None:
         lines.append("It is the champion by being the first, not by being better than the points")
     if "champion" not in version.aliases:
         lines.append(
-            "The champion stays what `predict` uses; to replace it: train --champion, "
+            "The champion stays what `predict` uses; to replace it if it is no worse: promote, "
             f"to try this one: predict --model {version.number}"
         )
     lines.append(f"Report: {near(result.report)}")

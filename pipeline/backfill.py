@@ -1,22 +1,29 @@
 """`backfill`: what the model would have said at past dates, into the ledger and nowhere else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from features.clock import DAY_US, to_text
 from features.errors import SettingsError
 from features.events import EventLog
+from models.judging.champion import seen_until
 from pipeline import ledger
 from pipeline.champion import Champion, events_for, load_champion
-from pipeline.predict import instant_of, scores_as_of, written_down
+from pipeline.predict import instant_of, written_down
 from pipeline.registry import Version
 from pipeline.run_lock import run_lock
+from pipeline.scores import Scorable, cohort_at, scorable, scores_table
 from pipeline.settings import Run
 from pipeline.tables import remove_abandoned
+from pipeline.tier_history import history_of
 
 Say = Callable[[str], None]
+_MOST_CELLS = 50_000_000
+"""Features in memory at a time: 200 MB."""
 
 
 @dataclass(frozen=True)
@@ -94,52 +101,75 @@ def backfill(
     begin, end = instant_of(log, first), instant_of(log, last)
     if end < begin:
         raise SettingsError(f"--to {last} lies before --from {first}.")
-    seen = seen_until(champion)
+    version, seen = champion.version, seen_until(champion.model)
     if begin < seen and not allow_seen:
         raise SettingsError(
-            f"{champion.version.name} version {champion.version.number} learnt from outcomes up to "
+            f"{version.name} version {version.number} learnt from outcomes up to "
             f"{to_text(seen)}, so its scores of {to_text(begin)} would know what became of the "
             f"accounts. Begin with --from {to_text(seen)}, or say --allow-seen if you do not mean "
             "to judge the model by them."
         )
-    dates = []
-    instants = range(begin, end + 1, every_days * DAY_US)
-    for place, as_of in enumerate(instants, 1):
-        say(f"Backfill: {place} of {len(instants)}, {to_text(as_of)}")
-        with run_lock(run.store, run.model_name, now=now, wait_seconds=wait_seconds):
-            dates.append(_fill(run, champion, log, as_of, say, alias=model, now=now))
-    return Backfill(champion.version, tuple(dates))
+    dates = _Dates(run, champion, log, say, alias=model, now=now, wait_seconds=wait_seconds)
+    return Backfill(version, tuple(dates.fill(range(begin, end + 1, every_days * DAY_US))))
 
 
-def seen_until(champion: Champion) -> int:
-    """End of the last label that the model or its calibration learnt from, microseconds UTC."""
-    training = champion.model.training
-    return training.calibrate_period[1] + training.horizon_days * DAY_US
+@dataclass(frozen=True)
+class _Dates:
+    """What filling a date takes."""
 
+    run: Run
+    champion: Champion
+    log: EventLog
+    say: Say
+    alias: str
+    now: datetime | None
+    wait_seconds: float
 
-def _fill(
-    run: Run,
-    champion: Champion,
-    log: EventLog,
-    as_of: int,
-    say: Say,
-    *,
-    alias: str,
-    now: datetime | None,
-) -> Filled:
-    version = champion.version
-    for folder in (run.store / "ledger" / version.name).glob("*"):
-        remove_abandoned(folder)
-    done = [
-        entry
-        for entry in ledger.entries(run.store, version.name)
-        if (entry.version, entry.as_of) == (version.number, as_of)
-    ]
-    if done:
-        rows = len(ledger.read_entries(done[-1:], ["entity_id"]))
-        say(f"The ledger has {to_text(as_of)} already")
-        return Filled(as_of, rows, done_before=True)
-    _, scores = scores_as_of(run, champion, log, as_of, say, now=now)
-    if len(scores):
-        written_down(run, version, log, scores, as_of, alias=alias, backfill=True)
-    return Filled(as_of, len(scores), done_before=False)
+    def fill(self, instants: Sequence[int]) -> list[Filled]:
+        """All of them in order; features of many dates are computed in one pass over the events."""
+        filled = {as_of: self._done(as_of) for as_of in instants}
+        to_do = [as_of for as_of in instants if filled[as_of] is None]
+        width = len(self.champion.model.features)
+        n_dates = 1
+        while to_do:
+            block, to_do = to_do[:n_dates], to_do[n_dates:]
+            rows = cohort_at(self.run, self.champion, self.log, block)
+            self.say(
+                f"Backfill: {to_text(block[0])} to {to_text(block[-1])}, {len(rows):,} rows; "
+                f"{len(to_do):,} dates after these"
+            )
+            found = scorable(self.run, self.champion, self.log, rows)
+            for as_of in block:
+                filled[as_of] = self._write(as_of, found.at(as_of))
+            largest = int(np.unique(rows.as_of, return_counts=True)[1].max(initial=1))
+            n_dates = max(1, _MOST_CELLS // (width * largest))
+        return [one for one in filled.values() if one is not None]
+
+    def _write(self, as_of: int, rows: Scorable) -> Filled:
+        run, champion = self.run, self.champion
+        with run_lock(run.store, run.model_name, now=self.now, wait_seconds=self.wait_seconds):
+            for folder in (run.store / "ledger" / champion.version.name).glob("*"):
+                remove_abandoned(folder)
+            # The nightly run may have been there since.
+            if done := self._done(as_of):
+                return done
+            if not len(rows.matrix):
+                return Filled(as_of, 0, done_before=False)
+            history = history_of(run, champion.version, as_of)
+            scores = scores_table(champion, self.log, rows, history, now=self.now)
+            written_down(
+                run, champion, self.log, scores, as_of, history, alias=self.alias, backfill=True
+            )
+        return Filled(as_of, len(scores), done_before=False)
+
+    def _done(self, as_of: int) -> Filled | None:
+        version = self.champion.version
+        done = [
+            entry
+            for entry in ledger.entries(self.run.store, version.name)
+            if (entry.version, entry.as_of) == (version.number, as_of)
+        ]
+        if not done:
+            return None
+        self.say(f"The ledger has {to_text(as_of)} already")
+        return Filled(as_of, len(ledger.read_entries(done[-1:], ["entity_id"])), done_before=True)

@@ -16,7 +16,8 @@ from models.scoring import Reason
 from pipeline import registry
 from pipeline.champion import events_for, load_champion
 from pipeline.dataset import compute, kinship
-from pipeline.predict import instant_of, known_conversions
+from pipeline.predict import instant_of
+from pipeline.scores import known_conversions
 from pipeline.settings import Run, Settings
 
 RECENT_DAYS = 28

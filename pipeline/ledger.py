@@ -1,7 +1,8 @@
 """The ledger: every score ever given, in Parquet files that are added and never changed."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,8 @@ from pipeline.tables import write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
-_NUMBERS = ("version", "as_of", "sequence")
+_FACTS = "entry"
+"""What the metadata of a file have an `Entry` under."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,16 @@ class Entry:
         Microseconds UTC.
     sequence
         From 1 for each (version, as_of); the last one counts.
+    alias
+        What was asked for: an alias of the registry or a version number.
+    backfill
+        Whether the scores were made for a past date, and nothing outward may follow from them.
+    seen
+        Whether the version had learnt from outcomes of that date: never judge it by them.
+    settled_by
+        as_of of the scores that its tiers were settled against; None for none.
+    scored_at
+        When these scores were first given, microseconds UTC; None where nobody said.
     """
 
     model: str
@@ -36,6 +48,11 @@ class Entry:
     as_of: int
     sequence: int
     path: Path
+    alias: str
+    backfill: bool
+    seen: bool
+    settled_by: int | None
+    scored_at: int | None
 
 
 def append(
@@ -47,6 +64,8 @@ def append(
     as_of: int,
     alias: str,
     backfill: bool,
+    seen: bool,
+    settled_by: int | None,
     data_end: int,
     log_fingerprint: str,
 ) -> Entry:
@@ -58,11 +77,9 @@ def append(
     Parameters
     ----------
     scores
-        A scores table of one as_of; ``scored_at`` may be empty.
-    alias
-        What was asked for: an alias of the registry or a version number.
-    backfill
-        Whether the scores were made for a past date, and nothing outward may follow from them.
+        A scores table of one as_of; ``scored_at`` may be empty, and is the same on every row.
+    alias, backfill, seen, settled_by
+        As `Entry` has them.
     data_end, log_fingerprint
         Of the log that they were made from.
 
@@ -83,38 +100,45 @@ def append(
             model=model,
             alias=alias,
             backfill=backfill,
+            seen=seen,
             data_end=np.datetime64(data_end, "us"),
             log_fingerprint=log_fingerprint,
         )
     )
     digest = digest_of(table)
-    stem = f"{to_text(as_of).replace(':', '')}-v{version}"
+    folder = _month(store, model, as_of)
     same = [
-        (entry, facts)
-        for entry, facts in _with_facts(_month(store, model, as_of))
+        (entry, told)
+        for entry, told in _with_digests(folder)
         if (entry.version, entry.as_of) == (version, as_of)
     ]
     if same:
-        last, facts = same[-1]
-        promoted = alias == CHAMPION and facts["alias"] != CHAMPION
-        in_earnest = facts["backfill"] == "yes" and not backfill
-        if facts["digest"] == digest and not promoted and not in_earnest:
+        last, told = same[-1]
+        promoted = alias == CHAMPION and last.alias != CHAMPION
+        in_earnest = last.backfill and not backfill
+        if told == digest and not promoted and not in_earnest:
             return last
     sequence = same[-1][0].sequence + 1 if same else 1
-    path = _month(store, model, as_of) / f"{stem}-{sequence}.parquet"
+    path = folder / f"{to_text(as_of).replace(':', '')}-v{version}-{sequence}.parquet"
+    times = table["scored_at"].drop_null() if "scored_at" in table.column_names else []
+    entry = Entry(
+        model=model,
+        version=version,
+        as_of=as_of,
+        sequence=sequence,
+        path=path,
+        alias=alias,
+        backfill=backfill,
+        seen=seen,
+        settled_by=settled_by,
+        scored_at=times[0].value if len(times) else None,
+    )
+    facts = {name: value for name, value in asdict(entry).items() if name != "path"}
     table = numbered(table, sequence).replace_schema_metadata(
-        {
-            "model": model,
-            "version": str(version),
-            "as_of": str(as_of),
-            "sequence": str(sequence),
-            "alias": alias,
-            "backfill": "yes" if backfill else "no",
-            "digest": digest,
-        }
+        {_FACTS: json.dumps(facts), "digest": digest}
     )
     write_atomically(path, lambda target: pq.write_table(table, target, compression="zstd"))
-    return Entry(model, version, as_of, sequence, path)
+    return entry
 
 
 def entries(store: Path, model: str) -> list[Entry]:
@@ -128,7 +152,7 @@ def entries(store: Path, model: str) -> list[Entry]:
     found = [
         entry
         for folder in (store / "ledger" / model).glob("month=*")
-        for entry, _ in _with_facts(folder)
+        for entry, _ in _with_digests(folder)
     ]
     return sorted(found, key=_order)
 
@@ -193,8 +217,8 @@ def _month(store: Path, model: str, as_of: int) -> Path:
     return store / "ledger" / model / f"month={to_text(as_of)[:7]}"
 
 
-def _with_facts(folder: Path) -> list[tuple[Entry, dict[str, str]]]:
-    """Entries of one month in order, each with what its file says of itself."""
+def _with_digests(folder: Path) -> list[tuple[Entry, str]]:
+    """Entries of one month in order, each with the digest of its scores."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -203,11 +227,10 @@ def _with_facts(folder: Path) -> list[tuple[Entry, dict[str, str]]]:
         if path.name.startswith("."):
             continue
         try:
-            raw = pq.read_metadata(path).metadata or {}
-            facts = {key.decode(): value.decode() for key, value in raw.items()}
-            version, as_of, sequence = (int(facts[key]) for key in _NUMBERS)
-            found.append((Entry(facts["model"], version, as_of, sequence, path), facts))
-        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            told = pq.read_metadata(path).metadata or {}
+            entry = Entry(**json.loads(told[_FACTS.encode()]), path=path)
+            found.append((entry, told[b"digest"].decode()))
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise _unreadable(path, error) from error
     return sorted(found, key=lambda pair: _order(pair[0]))
 

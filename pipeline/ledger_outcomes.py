@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.clock import DAY_US
 from features.events import EventLog
-from features.labels import Conversions
+from features.labels import Conversions, label_snapshots
 from features.matrix import Snapshots
 from models.monitoring.delays import share_known, still_to_come
 from models.monitoring.realised import Outcomes
@@ -19,10 +18,7 @@ from pipeline.registry import CHAMPION
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = (
-    *("entity_id", "as_of", "model_version", "probability", "tier", "scored_at"),
-    *("alias", "backfill", "sequence"),
-)
+COLUMNS = ("entity_id", "as_of", "model_version", "probability", "tier", "sequence")
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,22 @@ class Joined:
     immature: int
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the champions of their time said before a date.
+
+    Parameters
+    ----------
+    rows
+        With the columns that were asked for.
+    seen
+        Dates that are left out, since the champion had learnt from their outcomes.
+    """
+
+    rows: "pd.DataFrame"
+    seen: int
+
+
 def counted(
     store: Path,
     model: str,
@@ -53,7 +65,7 @@ def counted(
     *,
     with_backfilled: bool = False,
     columns: tuple[str, ...] = COLUMNS,
-) -> "pd.DataFrame":
+) -> Said:
     """What the champion said with as_of in (-inf, before), one entry per as_of.
 
     Of several entries for one as_of the last one written before `before` counts, or, if all were
@@ -64,24 +76,32 @@ def counted(
     with_backfilled
         Whether scores count that were made for past dates afterwards (`backfill`): nobody could
         act on those.
-    columns
-        Must hold those of `COLUMNS`.
     """
-    import pandas as pd
+    entries = [
+        entry
+        for entry in ledger.entries(store, model)
+        if entry.as_of < before
+        and entry.alias == CHAMPION
+        and (with_backfilled or not entry.backfill)
+    ]
+    chosen = _one_per_date([entry for entry in entries if not entry.seen], before)
+    seen = {entry.as_of for entry in entries} - {entry.as_of for entry in chosen}
+    return Said(ledger.read_entries(chosen, columns), len(seen))
 
-    chosen = [entry for entry in ledger.entries(store, model) if entry.as_of < before]
-    rows = ledger.read_entries(chosen, columns)
-    rows = rows[rows["alias"] == CHAMPION]
-    if not with_backfilled:
-        rows = rows[~rows["backfill"].astype(bool)]
-    keys = ["as_of", "scored_at", "model_version", "sequence"]
-    # A score without a time of writing was written at its as_of.
-    rows = rows.assign(scored_at=rows["scored_at"].fillna(rows["as_of"]))
-    entries = rows[keys].drop_duplicates().sort_values(keys)
-    late = entries["scored_at"] >= np.datetime64(before, "us")
-    in_time = entries[~late].drop_duplicates("as_of", keep="last")
-    first = entries[late & ~entries["as_of"].isin(in_time["as_of"])].drop_duplicates("as_of")
-    return rows.merge(pd.concat([in_time, first]), on=keys)
+
+def _one_per_date(entries: "list[ledger.Entry]", before: int) -> "list[ledger.Entry]":
+    def written(entry: ledger.Entry) -> tuple[int, int, int]:
+        # A score without a time of writing was written at its as_of.
+        at = entry.as_of if entry.scored_at is None else entry.scored_at
+        return at, entry.version, entry.sequence
+
+    chosen: dict[int, ledger.Entry] = {}
+    for entry in sorted(entries, key=written):
+        if written(entry)[0] < before:
+            chosen[entry.as_of] = entry
+        else:
+            chosen.setdefault(entry.as_of, entry)
+    return [chosen[as_of] for as_of in sorted(chosen)]
 
 
 def microseconds(times: "pd.Series") -> np.ndarray:
@@ -108,27 +128,26 @@ def joined(
     code = {name: at for at, name in enumerate(ids)}
     entity = np.array([code.get(name, -1) for name in said["entity_id"]], np.int64)
     as_of = microseconds(said["as_of"])
-    mature = as_of + horizon_days * DAY_US <= now
     unknown = len(np.unique(said["entity_id"].to_numpy(str)[entity < 0]))
-    kept = (entity >= 0) & mature
-    # Who had converted already, unknown to the scoring run, was nobody to call.
-    kept[kept] &= conversions.occurred_at[entity[kept]] >= as_of[kept]
-    said, entity, as_of = said[kept], entity[kept], as_of[kept]
+    said, entity, as_of = (part[entity >= 0] for part in (said, entity, as_of))
     order = np.lexsort((as_of, entity))
     said, entity, as_of = said.iloc[order], entity[order], as_of[order]
-    account, _ = kinship(log, Snapshots.of(level, entity, as_of, ids))
-    when = conversions.occurred_at[entity]
-    label = (when >= as_of) & (when < as_of + horizon_days * DAY_US)
+    who = Snapshots.of(level, entity, as_of, ids)
+    labels = label_snapshots(who, conversions, horizon_days, now)
+    # Who had converted already, unknown to the scoring run, was nobody to call.
+    kept = labels.mature & ~conversions.converted_before(entity, as_of)
+    said, who, label = said[kept], who.take(kept), labels.label[kept]
+    account, _ = kinship(log, who)
     rows = Outcomes(
         probability=said["probability"].to_numpy(float),
         tier=said["tier"].to_numpy(object),
-        month=np.datetime_as_string(as_of.astype("datetime64[us]"), unit="M").astype(object),
+        month=np.datetime_as_string(who.as_of.astype("datetime64[us]"), unit="M").astype(object),
         label=label,
-        to_come=_to_come(conversions, entity, label, now),
+        to_come=_to_come(conversions, who.entity, label, now),
         cluster=np.unique(account.astype(str), return_inverse=True)[1],
     )
     version = said["model_version"].to_numpy(np.int64)
-    return Joined(rows, as_of, version, unknown, int((~mature).sum()))
+    return Joined(rows, who.as_of, version, unknown, int((~labels.mature).sum()))
 
 
 def _to_come(

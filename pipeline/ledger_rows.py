@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-CIRCUMSTANCES = ("scored_at", "data_end", "log_fingerprint", "alias", "backfill")
+CIRCUMSTANCES = ("scored_at", "data_end", "log_fingerprint", "alias", "backfill", "seen")
 """Columns that may differ between two entries with equal scores."""
 
 _KINDS = {
@@ -33,6 +33,7 @@ _KINDS = {
     "model": "text",
     "alias": "text",
     "backfill": "truth",
+    "seen": "truth",
     "data_end": "time",
     "log_fingerprint": "text",
     "sequence": "integer",

@@ -85,6 +85,8 @@ class Monitoring:
         Of this version's newest dates: all rows, and those in the PQL tiers (`PQL`).
     unknown, immature
         Entities of the ledger that the log does not have, and rows whose horizon has not passed.
+    seen
+        Dates that are left out, since the champion had learnt from their outcomes.
     """
 
     as_of: int
@@ -97,6 +99,7 @@ class Monitoring:
     recent: list[Realised]
     unknown: int
     immature: int
+    seen: int
     verdict: Verdict
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,6 +128,7 @@ class Monitoring:
             "recent": [asdict(one) for one in self.recent],
             "immature_rows": self.immature,
             "unknown_entities": self.unknown,
+            "seen_dates": self.seen,
         }
 
 
@@ -151,7 +155,7 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
     now = instant_of(log, as_of)
     known, pinned = _reference(run, champion, log, now, say)
     inputs = look(run, champion, log, known, now)
-    outcomes = _outcomes(run, champion, log, now)
+    outcomes, seen = _outcomes(run, champion, log, now)
     spec, draws = run.settings.monitor, run.settings.evaluation.n_bootstrap
     seed = run.settings.seed
     recent = _recent(outcomes, champion, spec, n_bootstrap=draws, seed=seed)
@@ -169,6 +173,7 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
         recent=recent,
         unknown=outcomes.unknown,
         immature=outcomes.immature,
+        seen=seen,
         verdict=verdict,
     )
 
@@ -221,11 +226,11 @@ def _reference(
     return made, False
 
 
-def _outcomes(run: Run, champion: Champion, log: EventLog, now: int) -> Joined:
+def _outcomes(run: Run, champion: Champion, log: EventLog, now: int) -> tuple[Joined, int]:
     settings = champion.settings
     conversions = find_conversions(log, settings.entity, settings.conversion, known_before=now)
     said = counted(run.store, champion.version.name, now)
-    return joined(said, log, conversions, settings.horizon_days, now)
+    return joined(said.rows, log, conversions, settings.horizon_days, now), said.seen
 
 
 def _recent(
@@ -233,8 +238,6 @@ def _recent(
 ) -> list[Realised]:
     """This version's newest mature dates: all rows, and those in the PQL tiers."""
     own = outcomes.version == champion.version.number
-    # Of the rows that it was fitted on the model knows the answers.
-    own &= outcomes.as_of > champion.model.training.train_period[1]
     if not own.any():
         return []
     newest = outcomes.as_of[own].max()

@@ -11,26 +11,22 @@ import numpy as np
 from features.clock import DAY_US, midnight_at_or_before, to_text, to_us
 from features.errors import EventLogError
 from features.events import EventLog
-from features.labels import Conversions, find_conversions
-from features.matrix import FeatureMatrix, Snapshots
-from features.snapshots import eligible
+from features.matrix import Snapshots
+from models.judging.champion import seen_until
 from pipeline import ledger, registry
 from pipeline.account_scores import account_table, write_account_scores
 from pipeline.champion import Champion, events_for, load_champion
-from pipeline.dataset import compute, display_names, kinship
 from pipeline.freshness import check_freshness
-from pipeline.heads import with_heads
 from pipeline.run_lock import run_lock
-from pipeline.settings import Run, Settings
+from pipeline.scores import cohort_at, scorable, scores_table
+from pipeline.settings import Run
 from pipeline.tables import remove_abandoned, write_atomically
-from pipeline.tier_history import scores_stem, settled_tiers, unrecorded
+from pipeline.tier_history import History, history_of, scores_stem, unrecorded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Say = Callable[[str], None]
-LOOK_ALIKES = 3
-REASONS = 3
 
 
 @dataclass(frozen=True)
@@ -96,53 +92,47 @@ def predict(
         for folder in (run.store / "scores", *(run.store / "ledger" / run.model_name).glob("*")):
             remove_abandoned(folder)
         champion = load_champion(run, model)
+        version = champion.version
         log = events_for(run, champion, say)
         instant = instant_of(log, as_of)
         check_freshness(log, instant, run.settings.freshness, say, stale_ok=stale_ok)
-        if told := unrecorded(run, champion.version):
-            say(told)
-        rows, scores = scores_as_of(run, champion, log, instant, say, now=now)
+        for told in (unrecorded(run, version), if_seen(champion, instant)):
+            if told:
+                say(told)
+        rows = cohort_at(run, champion, log, [instant])
+        say(
+            f"Scoring {len(rows):,} {champion.settings.entity}s as of {to_text(instant)} with "
+            f"{version.name} version {version.number}"
+        )
+        history = history_of(run, version, instant)
+        scores = scores_table(champion, log, scorable(run, champion, log, rows), history, now=now)
         files: tuple[Path, ...] = ()
         if len(scores):
-            scores = written_down(run, champion.version, log, scores, instant, alias=model)
+            scores = written_down(run, champion, log, scores, instant, history, alias=model)
             files = _write(run, champion, log, rows, scores, instant)
     cutoffs = champion.model.scorer.tiers["cutoffs"]
-    return Prediction(scores, instant, champion.version, files, cutoffs, run.path)
+    return Prediction(scores, instant, version, files, cutoffs, run.path)
 
 
-def scores_as_of(
-    run: Run, champion: Champion, log: EventLog, as_of: int, say: Say, *, now: datetime | None
-) -> "tuple[Snapshots, pd.DataFrame]":
-    """The cohort of one as_of and its scores table; nothing is written.
-
-    Only what was known before as_of is read: of the events, of conversions, and of earlier scores.
-    """
-    settings = champion.settings
-    rows = eligible(
-        log,
-        settings.entity,
-        settings.cohort,
-        np.array([as_of]),
-        known_conversions(log, settings, as_of),
-        threads=run.settings.compute.threads,
-        memory_mb=run.settings.compute.memory_mb,
-    ).snapshots
-    say(
-        f"Scoring {len(rows):,} {settings.entity}s as of {to_text(as_of)} with "
-        f"{champion.version.name} version {champion.version.number}"
+def if_seen(champion: Champion, as_of: int) -> str | None:
+    """A sentence when the model learnt from outcomes of that date, or of dates that overlap it."""
+    end, version = seen_until(champion.model), champion.version
+    if as_of >= end:
+        return None
+    return (
+        f"{version.name} version {version.number} learnt from outcomes up to {to_text(end)}: its "
+        f"scores of {to_text(as_of)} know what became of the accounts, and the ledger marks them "
+        "as seen, so that neither monitor nor programme counts them"
     )
-    matrix = compute(log, rows, champion.model.features, run.settings, "Features")
-    scores = score(champion, log, matrix, now)
-    scores = settled(run, champion, log, matrix, scores)
-    return rows, with_heads(champion.heads, matrix, scores)
 
 
 def written_down(
     run: Run,
-    version: registry.Version,
+    champion: Champion,
     log: EventLog,
     scores: "pd.DataFrame",
     as_of: int,
+    history: History | None,
     *,
     alias: str,
     backfill: bool = False,
@@ -151,15 +141,18 @@ def written_down(
     entry = ledger.append(
         run.store,
         scores,
-        model=version.name,
-        version=version.number,
+        model=champion.version.name,
+        version=champion.version.number,
         as_of=as_of,
         alias=alias,
         backfill=backfill,
+        seen=as_of < seen_until(champion.model),
+        settled_by=None if history is None else history.as_of,
         data_end=log.data_end,
         log_fingerprint=log.fingerprint,
     )
-    return scores.assign(scored_at=ledger.read_entries([entry], ["scored_at"])["scored_at"])
+    given = "NaT" if entry.scored_at is None else entry.scored_at
+    return scores.assign(scored_at=np.datetime64(given, "us"))
 
 
 def instant_of(log: EventLog, as_of: str | None) -> int:
@@ -185,54 +178,6 @@ def instant_of(log: EventLog, as_of: str | None) -> int:
             f"{to_text(newest)}."
         )
     return instant
-
-
-def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversions:
-    """Conversions that were known before as_of: later ones do not exist for the scoring run."""
-    return find_conversions(log, settings.entity, settings.conversion, known_before=as_of)
-
-
-def score(
-    champion: Champion, log: EventLog, matrix: FeatureMatrix, now: datetime | None
-) -> "pd.DataFrame":
-    """The scores table: one row per snapshot, highest probability first, ties by entity."""
-    model = champion.model
-    kin = kinship(log, matrix.snapshots)
-    frame = model.predict(matrix, *kin)
-    snapshots: Snapshots = matrix.snapshots
-    frame.insert(0, "entity_id", snapshots.ids.astype(str))
-    names = display_names(log, snapshots.level, int(snapshots.as_of.max(initial=0)))
-    frame.insert(1, "name", names[snapshots.entity].astype(str))
-    frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
-    frame.insert(3, "model_version", champion.version.number)
-    frame["reasons"] = model.raising(matrix, *kin, most=REASONS)
-    frame["look_alikes"] = [
-        [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
-    ]
-    frame["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
-    order = np.lexsort((snapshots.entity, -frame["raw_score"].to_numpy()))
-    return frame.iloc[order].reset_index(drop=True)
-
-
-def settled(
-    run: Run, champion: Champion, log: EventLog, matrix: FeatureMatrix, scores: "pd.DataFrame"
-) -> "pd.DataFrame":
-    """With the tier that each entity keeps or changes to, and the one it had at the date before."""
-    at = {name: place for place, name in enumerate(matrix.snapshots.ids)}
-    back = scores["entity_id"].map(at).to_numpy(np.int64)
-    place = np.argsort(back)
-    tier, before = settled_tiers(
-        run,
-        champion,
-        log,
-        matrix,
-        scores["probability"].to_numpy()[place],
-        scores["tier"].to_numpy(object)[place],
-        champion.settings.model.hysteresis,
-    )
-    scores = scores.assign(tier=tier[back])
-    scores.insert(scores.columns.get_loc("tier") + 1, "tier_before", before[back])
-    return scores
 
 
 def _write(

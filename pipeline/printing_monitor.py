@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from features.clock import to_text
 from pipeline.console import show, table
-from pipeline.report_monitor import OUTCOME_NAMES, outcome_row, page_told
+from pipeline.report_monitor import OUTCOME_NAMES, outcome_row, page_told, seen_told
 from pipeline.wording import near, percent
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def print_monitoring(found: "Monitoring", page: Path) -> None:
             f"No score in the ledger is {found.horizon_days} days old: nothing is known of "
             "outcomes, nor of the base rate"
         )
+    if found.seen:
+        lines.append(seen_told(found.seen))
     lines += [page_told(page), f"As of {to_text(found.as_of)}: {found.verdict.line}"]
     show("\n".join(lines))
 
@@ -53,9 +55,11 @@ def print_programme(found: "Programme") -> None:
     """One line per group, then where the lists are."""
     if not found.metrics:
         show(
-            f"The ledger holds no score of {found.model} before {to_text(found.as_of)}: score some "
-            "nights first (`predict`)."
+            f"The ledger holds no score of {found.model} before {to_text(found.as_of)} that "
+            "counts: score some nights first (`predict`)."
         )
+        if found.seen:
+            show(seen_told(found.seen))
         return
     names = ["by", "group", "scored", "PQLs", "PQL rate", "won", "median days", "mean days"]
     names += ["open", "revenue per PQL"] + (["opportunity"] if found.with_crm else [])
@@ -76,6 +80,8 @@ def print_programme(found: "Programme") -> None:
         lines.append(f"CRM rows that can't be used: {told}")
     if found.unknown:
         lines.append(f"{found.unknown:,} entities of the ledger are not in the log")
+    if found.seen:
+        lines.append(seen_told(found.seen))
     lines += [f"Written: {near(path)}" for path in found.files]
     show("\n".join(lines))
 

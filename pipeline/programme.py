@@ -46,6 +46,8 @@ class Programme:
         passed, not converted within it), one row each.
     unknown
         Entities of the ledger that the log does not have.
+    seen
+        Dates that are left out, since the champion had learnt from their outcomes.
     quarantined
         Rows of the CRM table that can't be used, by reason.
     """
@@ -57,6 +59,7 @@ class Programme:
     missed: "pd.DataFrame"
     wasted: "pd.DataFrame"
     unknown: int
+    seen: int
     quarantined: dict[str, int]
     with_crm: bool
     files: tuple[Path, ...]
@@ -70,6 +73,7 @@ class Programme:
             "false_negatives": len(self.missed),
             "false_positives": len(self.wasted),
             "unknown_entities": self.unknown,
+            "seen_dates": self.seen,
             "crm": self.with_crm,
             "crm_quarantined": self.quarantined,
             "files": [str(path) for path in self.files],
@@ -108,7 +112,8 @@ def programme(
     settings, spec = champion.settings, run.settings.monitor
     chosen = _split_by(champion, spec.programme_by)
     name = champion.version.name
-    said = counted(run.store, name, now, with_backfilled=with_backfilled)
+    found = counted(run.store, name, now, with_backfilled=with_backfilled)
+    said = found.rows
     ids = log.ids(settings.entity)
     stages = None
     if run.settings.crm is not None:
@@ -145,6 +150,7 @@ def programme(
         missed=lists["false_negatives"],
         wasted=lists["false_positives"],
         unknown=int(unknown),
+        seen=found.seen,
         quarantined={} if stages is None else stages.reasons,
         with_crm=stages is not None,
         files=_write(run, now, lists) if len(said) else (),

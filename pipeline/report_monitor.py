@@ -110,7 +110,8 @@ def _outcomes(found: Monitoring) -> Section:
         (
             f"Rows: scores in the ledger that were given to the champion's list, whose "
             f"{found.horizon_days} days have passed; {found.immature:,} more are too recent. "
-            "Promised: their mean probability. Converted: the share that did within the horizon, "
+            + (f"{seen_told(found.seen)}. " if found.seen else "")
+            + "Promised: their mean probability. Converted: the share that did within the horizon, "
             "as far as known. In brackets 95 % intervals: of shares Wilson's on the effective "
             "number of rows, of ratio and lift bootstrap over accounts.",
             "Still to come: conversions in these rows that have probably happened but are not "
@@ -235,3 +236,11 @@ def _small(q: float) -> str:
 def page_told(path: Path) -> str:
     """Where the page is, in one line."""
     return f"Page: {near(path)}"
+
+
+def seen_told(dates: int) -> str:
+    """How many dates are left out since the scores of them knew the outcomes."""
+    return (
+        f"{dates:,} scored date{'' if dates == 1 else 's'} left out: the champion had learnt from "
+        "outcomes of that time"
+    )

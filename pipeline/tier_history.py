@@ -8,12 +8,10 @@ import numpy as np
 
 from features.clock import to_text
 from features.definitions import Feature
-from features.events import EventLog
 from features.matrix import FeatureMatrix
 from models.scoring.probability import tier_basis
-from models.tiering.hysteresis import HysteresisSpec, happened_since, settle
+from models.tiering.hysteresis import happened_since, settle
 from pipeline import ledger
-from pipeline.dataset import compute
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.registry import Version
 
 LAST_EVENT = Feature(
-    name="days_since_last_event",
+    name="_days_since_last_event",
     dimension="engagement",
     statistic="days_since_last",
     events=(),
@@ -32,6 +30,7 @@ LAST_EVENT = Feature(
     unit="days",
     meaning="Days from the latest event of any name to as_of.",
 )
+"""What tiers are settled by besides; no catalogue begins a name with an underscore."""
 
 
 @dataclass(frozen=True)
@@ -59,26 +58,27 @@ def scores_stem(version: "Version", as_of: int) -> str:
     return f"{version.name}-v{version.number}-{to_text(as_of).replace(':', '')}"
 
 
-def newest_before(run: Run, version: "Version", as_of: int) -> History | None:
-    """What this very version said at its newest as_of in (-inf, as_of); None for nothing.
+def history_of(run: Run, version: "Version", as_of: int) -> History | None:
+    """What this very version said at the date that tiers of as_of are settled against.
 
-    Of several entries of the ledger for that date the last counts. The date itself and later ones
-    are never read, so scoring a date again, after later ones too, gives what it gave.
+    That is the newest as_of in (-inf, as_of) that it has scored; None where there is none. Once
+    as_of has been scored in earnest it stays the date that it was then: what is scored or
+    backfilled later, for whatever date, changes no score that was given. Of several entries of the
+    ledger for one date the last counts.
 
     Raises
     ------
     SettingsError
         When a file of the ledger can't be read.
     """
-    earlier = [
-        entry
-        for entry in ledger.entries(run.store, version.name)
-        if entry.version == version.number and entry.as_of < as_of
-    ]
-    if not earlier:
+    own = [e for e in ledger.entries(run.store, version.name) if e.version == version.number]
+    given = [entry for entry in own if entry.as_of == as_of and not entry.backfill]
+    by_date = {entry.as_of: entry for entry in own if entry.as_of < as_of}
+    against = given[0].settled_by if given else max(by_date, default=None)
+    if against is None:
         return None
-    table = ledger.read_entries(earlier[-1:], ["entity_id", "tier"])
-    return History(earlier[-1].as_of, dict(zip(table["entity_id"], table["tier"], strict=True)))
+    table = ledger.read_entries([by_date[against]], ["entity_id", "tier"])
+    return History(against, dict(zip(table["entity_id"], table["tier"], strict=True)))
 
 
 def unrecorded(run: Run, version: "Version") -> str | None:
@@ -94,13 +94,12 @@ def unrecorded(run: Run, version: "Version") -> str | None:
 
 
 def settled_tiers(
-    run: Run,
     champion: "Champion",
-    log: EventLog,
     matrix: FeatureMatrix,
+    last_event: np.ndarray,
     probability: np.ndarray,
     tier: np.ndarray,
-    spec: HysteresisSpec,
+    history: History | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tiers of one as_of with regard to the date before, and the tiers then.
 
@@ -108,8 +107,12 @@ def settled_tiers(
     ----------
     matrix
         Rows of one as_of.
+    last_event
+        float32, shape (n,): `LAST_EVENT` of these rows.
     probability, tier
         Of these rows, as the model alone gives them.
+    history
+        Of `history_of`.
 
     Returns
     -------
@@ -117,13 +120,10 @@ def settled_tiers(
         Settled tiers, and those of the date before, None where there was none. On a first run, and
         with hysteresis off, the first is `tier` itself.
     """
-    rows = matrix.snapshots
-    as_of = int(rows.as_of.max(initial=0))
-    history = newest_before(run, champion.version, as_of) if spec.enabled and len(rows) else None
-    if history is None:
+    rows, spec = matrix.snapshots, champion.settings.model.hysteresis
+    if history is None or not spec.enabled or not len(rows):
         return tier, np.full(len(rows), None, object)
-    since = compute(log, rows, (LAST_EVENT,), run.settings, "Latest events")
-    new_event = happened_since(since.column(LAST_EVENT.name), as_of - history.as_of)
+    new_event = happened_since(last_event, int(rows.as_of.max()) - history.as_of)
     tiers = champion.model.scorer.tiers
     worth = tiers.get("value")
     values = {worth["column"]: matrix.column(worth["column"])} if worth else {}

@@ -39,22 +39,26 @@ class AgainstChampion:
     verdict: str
 
 
-def unseen_by(champion: PropensityModel, rows: "Dataset", horizon_days: int) -> np.ndarray:
-    """Which test rows can judge the champion, bool of shape (n,).
+def seen_until(model: PropensityModel) -> int:
+    """End of the newest label that a model learnt from, microseconds UTC.
 
-    Those with as_of >= the last as_of whose label it read + its horizon: it has seen none of their
-    outcomes, nor of the windows that overlap them. Labels were read to calibrate it and, where
-    that was done, to move it to a new base rate. None at all where it answers another question,
-    by another horizon or for another level.
+    The last as_of whose label it read + its horizon: of rows with as_of in [this, inf) it has seen
+    no outcome, nor a window that overlaps theirs. Labels were read to calibrate it and, where that
+    was done, to move it to a new base rate.
+    """
+    about = model.training
+    moved = model.scorer.calibration.get("base_rate", {}).get("last_as_of") or 0
+    return int(max(about.calibrate_period[1], moved)) + about.horizon_days * DAY_US
+
+
+def unseen_by(champion: PropensityModel, rows: "Dataset", horizon_days: int) -> np.ndarray:
+    """Which test rows can judge the champion, bool of shape (n,): those from `seen_until` on.
+
+    None at all where it answers another question, by another horizon or for another level.
     """
     about = champion.training
-    same = (about.horizon_days, about.level) == (
-        horizon_days,
-        rows.matrix.snapshots.level,
-    )
-    moved = champion.scorer.calibration.get("base_rate", {}).get("last_as_of") or 0
-    first = max(about.calibrate_period[1], moved) + about.horizon_days * DAY_US
-    return (rows.as_of >= first) & same
+    same = (about.horizon_days, about.level) == (horizon_days, rows.matrix.snapshots.level)
+    return (rows.as_of >= seen_until(champion)) & same
 
 
 def against_champion(

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.arrow import numbers
 from features.clock import DAY_US
 from features.events import EventLog
 from models.monitoring.reference import NIGHTS, weekday
+from models.monitoring.volume import recent
 
 _ENOUGH = 20
 """Events to expect before their absence means anything: by chance it happens once in e^20."""
@@ -42,16 +42,8 @@ class NewEvent:
 
 def daily_counts(log: EventLog, as_of: int, days: int) -> dict[str, np.ndarray]:
     """Events per name and day of [as_of - days, as_of) by known_at: int64, shape (days,) each."""
-    begin = as_of - days * DAY_US
     names = [event.name for event in log.event_names]
-    counts = np.zeros((len(names), days), np.int64)
-    for shard in range(log.n_shards):
-        table = log.shard(shard, ["event", "at"])
-        at, event = numbers(table["at"]), numbers(table["event"])
-        inside = (at >= begin) & (at < as_of)
-        cell = event[inside].astype(np.int64) * days + (at[inside] - begin) // DAY_US
-        counts += np.bincount(cell, minlength=counts.size).reshape(counts.shape)
-    return dict(zip(names, counts, strict=True))
+    return dict(zip(names, recent(log, as_of, days).counts, strict=True))
 
 
 def event_reference(counts: Mapping[str, np.ndarray], as_of: int) -> dict[str, list[float]]:
@@ -62,11 +54,11 @@ def event_reference(counts: Mapping[str, np.ndarray], as_of: int) -> dict[str, l
     """
     found = {}
     for name, days in counts.items():
-        recent = days[-NIGHTS:]
-        ends = weekday(as_of - np.arange(len(recent))[::-1] * DAY_US)
-        if recent.sum():
+        newest = days[-NIGHTS:]
+        ends = weekday(as_of - np.arange(len(newest))[::-1] * DAY_US)
+        if newest.sum():
             found[name] = [
-                round(float(recent[ends == day].mean()), 4) if (ends == day).any() else 0.0
+                round(float(newest[ends == day].mean()), 4) if (ends == day).any() else 0.0
                 for day in range(7)
             ]
     return found

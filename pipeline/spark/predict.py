@@ -18,9 +18,10 @@ from features.part import LogPart
 from pipeline import registry
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.freshness import check_freshness
-from pipeline.predict import instant_of, score, written_down
+from pipeline.predict import if_seen, instant_of, written_down
 from pipeline.registry import Version
 from pipeline.run_lock import run_lock
+from pipeline.scores import score
 from pipeline.settings import Run
 from pipeline.spark.engine import matrix_output, write_parquet
 from pipeline.spark.files import literal, new_folder, to_uri, write_text
@@ -149,6 +150,8 @@ def predict_run(
         log = events_for(run, champion, say)
         instant = instant_of(log, as_of)
         check_freshness(log, instant, run.settings.freshness, say, stale_ok=stale_ok)
+        if told := if_seen(champion, instant):
+            say(told)
         version, spec = champion.version, run.settings.compute.spark
         who = f"{version.name} version {version.number}"
         say(f"Scoring as of {to_text(instant)} with {who} on Spark")
@@ -165,7 +168,7 @@ def predict_run(
             )
             if made.n_rows:
                 scores = _collected(session, made.uri)
-                written_down(run, version, log, scores, instant, alias=model)
+                written_down(run, champion, log, scores, instant, None, alias=model)
     return made
 
 

@@ -28,7 +28,7 @@ from pipeline.registry import Version
 from pipeline.report_heads import heads_section
 from pipeline.settings import Run, load
 from pipeline.tables import read_table
-from pipeline.tier_history import newest_before
+from pipeline.tier_history import history_of
 from pipeline.train import import_events
 from tests.conftest import SHOP, shop_events, silent
 
@@ -129,7 +129,7 @@ def test_the_tables_lie_beside_the_users_scores_and_are_no_history_of_tiers(team
     first = parquet.read_bytes()
     write_account_scores(teams.run, teams.table(), VERSION, AS_OF)
     assert parquet.read_bytes() == first
-    assert newest_before(teams.run, VERSION, AS_OF + 1) is None
+    assert history_of(teams.run, VERSION, AS_OF + 1) is None
 
 
 def test_nobody_to_score_is_an_empty_table(teams):

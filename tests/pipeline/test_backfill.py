@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from features.clock import DAY_US, to_text, to_us
 from features.errors import EventLogError, SettingsError
 from pipeline import ledger
-from pipeline.backfill import backfill, seen_until
+from models.judging.champion import seen_until
+from pipeline.backfill import backfill
 from pipeline.champion import load_champion
 from pipeline.cli import main
 from pipeline.predict import predict
@@ -35,7 +36,7 @@ def fill(run, first: str, last: str, every_days: int = 1, say=silent, **more):
 @pytest.fixture
 def first(shop) -> str:
     """The first date that the shop's model did not learn from."""
-    return to_text(seen_until(load_champion(shop.run, "1")))
+    return to_text(seen_until(load_champion(shop.run, "1").model))
 
 
 def day(text: str, days: int) -> str:
@@ -63,6 +64,23 @@ def test_it_writes_the_ledger_as_nightly_runs_would_have_and_no_table(shop, sibl
     assert [entry.sequence for entry in ledger.entries(run.store, "pql-shop")] == [1, 2] * 3
 
 
+def test_a_backfill_changes_no_score_that_was_given(shop, sibling, first):
+    """Else the nightly run of a date, run again, would find another tier before it."""
+    run = sibling(shop)
+
+    def tonight() -> pd.DataFrame:
+        return predict(run, silent, as_of=day(first, 3), model="champion", now=NOW).scores
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (run.store / "scores").iterdir()}
+
+    assert tonight()["tier_before"].isna().all()
+    before = files()
+    assert fill(run, first, day(first, 2)).added == 3
+    assert tonight()["tier_before"].isna().all()
+    assert files() == before
+
+
 def test_dates_that_are_done_are_skipped_and_told(shop, sibling, first):
     run = sibling(shop)
     fill(run, first, first)
@@ -86,6 +104,7 @@ def test_dates_that_the_model_learnt_from_are_refused_unless_it_is_said(shop, si
         fill(run, day(first, -1), first)
     assert not (run.store / "ledger").exists()
     assert fill(run, day(first, -1), first, allow_seen=True).added == 2
+    assert [entry.seen for entry in ledger.entries(run.store, "pql-shop")] == [True, False]
 
 
 def test_the_model_learnt_from_no_label_that_ends_after_the_first_date(shop, first):

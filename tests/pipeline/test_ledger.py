@@ -37,6 +37,8 @@ def add(store, frame: pd.DataFrame, **changes: object) -> ledger.Entry:
         "as_of": JUNE,
         "alias": "champion",
         "backfill": False,
+        "seen": False,
+        "settled_by": None,
         "data_end": JUNE,
         "log_fingerprint": "events",
     }
@@ -55,6 +57,8 @@ def test_a_file_lies_in_the_month_of_its_as_of_and_reads_as_it_was_written(tmp_p
     )
     assert (entry.model, entry.version, entry.sequence) == (MODEL, 1, 1)
     assert ledger.entries(tmp_path, MODEL) == [entry]
+    assert (entry.alias, entry.backfill, entry.seen) == ("champion", False, False)
+    assert (entry.settled_by, entry.scored_at) == (None, None)
     table = ledger.read(tmp_path, MODEL)
     assert table["entity_id"].tolist() == ["ann", "bob"]
     assert [list(texts) for texts in table["reasons"]] == [["exports", "logs in"], []]
@@ -66,6 +70,16 @@ def test_a_file_lies_in_the_month_of_its_as_of_and_reads_as_it_was_written(tmp_p
     ]
     assert table["sequence"].tolist() == [1, 1]
     assert str(table["scored_at"].dtype) == str(table["data_end"].dtype) == "datetime64[us]"
+
+
+def test_an_entry_says_of_itself_what_a_reader_chooses_by(tmp_path):
+    written = pd.Timestamp("2024-06-03 06:00")
+    given = {"alias": "2", "backfill": True, "seen": True, "settled_by": JUNE - DAY_US}
+    entry = add(tmp_path, scores(scored_at=written), **given)
+    assert ledger.entries(tmp_path, MODEL) == [entry]
+    assert {name: getattr(entry, name) for name in given} == given
+    assert entry.scored_at == JUNE + DAY_US // 4
+    assert ledger.read(tmp_path, MODEL, columns=["seen"])["seen"].all()
 
 
 def test_equal_scores_again_append_nothing_whatever_the_circumstances(tmp_path):

@@ -38,6 +38,7 @@ def write_night(
     version: int = 1,
     alias: str = "champion",
     backfill: bool = False,
+    seen: bool = False,
     scored_at: int | None = None,
 ) -> ledger.Entry:
     """One night in the ledger: tier and probability by entity; written an hour after its as_of."""
@@ -69,9 +70,15 @@ def write_night(
         as_of=as_of,
         alias=alias,
         backfill=backfill,
+        seen=seen,
+        settled_by=None,
         data_end=as_of,
         log_fingerprint="",
     )
+
+
+def said_by(store: Path, model: str, before: int, **how: bool) -> pd.DataFrame:
+    return counted(store, model, before, **how).rows
 
 
 def tiers_of(rows: pd.DataFrame) -> dict[str, str]:
@@ -81,28 +88,38 @@ def tiers_of(rows: pd.DataFrame) -> dict[str, str]:
 def test_of_several_entries_for_a_date_the_last_one_written_by_then_counts(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)})
     write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, scored_at=day(3))
-    assert tiers_of(counted(tmp_path, "m", day(2))) == {"a": "cold"}
-    assert tiers_of(counted(tmp_path, "m", day(3))) == {"a": "cold"}
-    assert tiers_of(counted(tmp_path, "m", day(4))) == {"a": "hot"}
+    assert tiers_of(said_by(tmp_path, "m", day(2))) == {"a": "cold"}
+    assert tiers_of(said_by(tmp_path, "m", day(3))) == {"a": "cold"}
+    assert tiers_of(said_by(tmp_path, "m", day(4))) == {"a": "hot"}
 
 
 def test_a_date_scored_only_later_counts_as_it_was_first_scored(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)}, scored_at=day(50))
     write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, scored_at=day(60))
-    assert tiers_of(counted(tmp_path, "m", day(2))) == {"a": "cold"}
+    assert tiers_of(said_by(tmp_path, "m", day(2))) == {"a": "cold"}
 
 
 def test_a_night_at_the_date_itself_does_not_count(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)})
-    assert len(counted(tmp_path, "m", day(1))) == 0
-    assert len(counted(tmp_path, "m", day(1) + 1)) == 1
+    assert len(said_by(tmp_path, "m", day(1))) == 0
+    assert len(said_by(tmp_path, "m", day(1) + 1)) == 1
 
 
 def test_challengers_never_count_and_backfilled_scores_only_when_asked_for(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, backfill=True)
     write_night(tmp_path, "m", day(2), {"b": ("hot", 0.5)}, alias="challenger", version=2)
-    assert tiers_of(counted(tmp_path, "m", day(9))) == {}
-    assert tiers_of(counted(tmp_path, "m", day(9), with_backfilled=True)) == {"a": "hot"}
+    assert tiers_of(said_by(tmp_path, "m", day(9))) == {}
+    assert tiers_of(said_by(tmp_path, "m", day(9), with_backfilled=True)) == {"a": "hot"}
+
+
+def test_dates_that_the_champion_had_learnt_from_never_count_and_are_told(tmp_path):
+    write_night(tmp_path, "m", day(1), {"a": ("hot", 0.9)}, seen=True)
+    write_night(tmp_path, "m", day(2), {"a": ("hot", 0.9)}, seen=True, backfill=True)
+    write_night(tmp_path, "m", day(3), {"a": ("hot", 0.9)}, seen=True)
+    write_night(tmp_path, "m", day(3), {"a": ("cold", 0.1)}, version=2)
+    found = counted(tmp_path, "m", day(9))
+    assert (tiers_of(found.rows), found.seen) == ({"a": "cold"}, 1)
+    assert counted(tmp_path, "m", day(9), with_backfilled=True).seen == 2
 
 
 def test_labels_are_those_known_at_the_date_of_looking(tmp_path, log_of):
@@ -127,7 +144,7 @@ def test_labels_are_those_known_at_the_date_of_looking(tmp_path, log_of):
         conversions = find_conversions(
             log, "account", ConversionSpec(events=("paid",)), known_before=to_us(now)
         )
-        said = counted(tmp_path, "m", to_us(now))
+        said = said_by(tmp_path, "m", to_us(now))
         found = joined(said, log, conversions, 7, to_us(now))
         return found, found.rows.label.tolist()
 
@@ -186,7 +203,7 @@ def test_outcomes_are_counted_as_by_hand(nightly, looked):
     whole = next(o for o in looked.realised if (o.month, o.tier) == ("all", "all"))
     events = shop_events()
     paid = events[events["event"] == "paid"].set_index("user")["time"]
-    said = counted(nightly.store, nightly.model_name, day(100))
+    said = said_by(nightly.store, nightly.model_name, day(100))
     said = said[said["as_of"] <= pd.Timestamp(day(93), unit="us")]
     when = said["entity_id"].map(paid)
     # Nobody in the ledger has paid by then, so only the end of the horizon is left to ask for.

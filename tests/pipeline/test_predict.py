@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.clock import DAY_US
+from features.clock import DAY_US, to_text
 from features.errors import EventLogError, Locked, NotEnoughHistory, NotFresh, SettingsError
+from models.judging.champion import seen_until
 from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.predict import predict
@@ -277,3 +278,14 @@ def test_stale_data_are_refused_unless_said_otherwise_and_nothing_is_written(sho
         nightly(run)
     assert store_files(run) == {}
     assert len(nightly(run, stale_ok=True).scores) > 10
+
+
+def test_scores_of_dates_that_the_model_learnt_from_are_told_and_marked(shop, sibling):
+    run = sibling(shop)
+    end = seen_until(load_champion(run, "1").model)
+    told: list[str] = []
+    for as_of, seen in ((end - DAY_US, True), (end, False)):
+        told.clear()
+        predict(run, told.append, as_of=to_text(as_of), model="champion", now=None)
+        assert any("know what became of the accounts" in line for line in told) == seen
+        assert ledger.entries(run.store, "pql-shop")[-1].seen == seen

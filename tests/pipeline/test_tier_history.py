@@ -15,7 +15,14 @@ from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.dataset import compute
 from pipeline.registry import Version
-from pipeline.tier_history import newest_before, scores_stem, settled_tiers, unrecorded
+from pipeline.tier_history import (
+    LAST_EVENT,
+    History,
+    history_of,
+    scores_stem,
+    settled_tiers,
+    unrecorded,
+)
 from pipeline.train import import_events
 from tests.conftest import silent
 
@@ -23,7 +30,15 @@ VERSION = Version("pql-shop", 1, ("champion",), "run")
 FIRST = to_us("2024-06-03")
 
 
-def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> ledger.Entry:
+def _write(
+    run,
+    version: Version,
+    as_of: int,
+    tiers: dict[str, str],
+    *,
+    backfill: bool = False,
+    settled_by: int | None = None,
+) -> ledger.Entry:
     frame = pd.DataFrame(
         {
             "entity_id": list(tiers),
@@ -38,7 +53,9 @@ def _write(run, version: Version, as_of: int, tiers: dict[str, str]) -> ledger.E
         version=version.number,
         as_of=as_of,
         alias="champion",
-        backfill=False,
+        backfill=backfill,
+        seen=False,
+        settled_by=settled_by,
         data_end=as_of,
         log_fingerprint="events",
     )
@@ -59,28 +76,40 @@ def test_the_newest_earlier_entry_of_the_same_version_counts(run) -> None:
     _write(run, VERSION, FIRST + 3 * week, {"ann": "cold"})
     _write(run, other, FIRST + week + DAY_US, {"ann": "cold"})
     _write(run, replace(VERSION, name="pql-shop-v1-2"), FIRST + week + DAY_US, {"ann": "cold"})
-    history = newest_before(run, VERSION, FIRST + 2 * week)
+    history = history_of(run, VERSION, FIRST + 2 * week - 1)
     assert (history.as_of, dict(history.tier)) == (FIRST + week, {"ann": "warm", "bob": "cold"})
     assert history.of(np.array(["bob", "eve", "ann"], object)).tolist() == ["cold", None, "warm"]
-    assert newest_before(run, VERSION, FIRST) is None
-    assert newest_before(run, VERSION, FIRST + 1).as_of == FIRST
+    assert history_of(run, VERSION, FIRST) is None
+    assert history_of(run, VERSION, FIRST + 1).as_of == FIRST
+
+
+def test_a_date_scored_once_is_settled_as_it_was_then_whatever_is_written_later(run) -> None:
+    _write(run, VERSION, FIRST, {"ann": "warm"})
+    _write(run, VERSION, FIRST + 9 * DAY_US, {"ann": "hot"}, settled_by=FIRST)
+    _write(run, VERSION, FIRST + 5 * DAY_US, {"ann": "cold"}, backfill=True, settled_by=FIRST)
+    _write(run, VERSION, FIRST - DAY_US, {"ann": "cold"})
+    assert history_of(run, VERSION, FIRST + 9 * DAY_US).as_of == FIRST
+    assert history_of(run, VERSION, FIRST) is None
+    # A date that was only backfilled is settled by what there is now.
+    _write(run, VERSION, FIRST + 4 * DAY_US, {"ann": "critical"})
+    assert history_of(run, VERSION, FIRST + 5 * DAY_US).as_of == FIRST + 4 * DAY_US
 
 
 def test_before_the_first_entry_there_is_no_history(run) -> None:
-    assert newest_before(run, VERSION, FIRST) is None
+    assert history_of(run, VERSION, FIRST) is None
 
 
 def test_of_several_entries_for_a_date_the_last_counts(run) -> None:
     for tier in ("hot", "warm", "cold"):
         _write(run, VERSION, FIRST, {"ann": tier})
-    assert dict(newest_before(run, VERSION, FIRST + 1).tier) == {"ann": "cold"}
+    assert dict(history_of(run, VERSION, FIRST + 1).tier) == {"ann": "cold"}
 
 
 def test_an_entry_that_can_not_be_read_is_an_error_that_names_it(run) -> None:
     path = _write(run, VERSION, FIRST, {"ann": "hot"}).path
     path.write_bytes(b"half a file")
     with pytest.raises(SettingsError, match=r"2024-06-03-v1-1\.parquet"):
-        newest_before(run, VERSION, FIRST + 1)
+        history_of(run, VERSION, FIRST + 1)
 
 
 def test_scores_from_before_the_ledger_are_told_until_it_has_an_entry(run) -> None:
@@ -88,7 +117,7 @@ def test_scores_from_before_the_ledger_are_told_until_it_has_an_entry(run) -> No
     folder.mkdir(parents=True)
     assert unrecorded(run, VERSION) is None
     (folder / f"{scores_stem(VERSION, FIRST)}.parquet").write_bytes(b"an older table")
-    assert newest_before(run, VERSION, FIRST + DAY_US) is None
+    assert history_of(run, VERSION, FIRST + DAY_US) is None
     assert "has 1 score table of pql-shop version 1" in unrecorded(run, VERSION)
     _write(run, VERSION, FIRST + DAY_US, {"ann": "hot"})
     assert unrecorded(run, VERSION) is None
@@ -108,20 +137,20 @@ def test_tiers_are_settled_by_what_was_written_and_by_what_happened_since(run) -
     # A hair above the cut-off: hot, unless it was warm and nothing happened since.
     probability = np.full(len(rows), hot * 1.001)
     bare = np.full(len(rows), "hot", object)
-    arguments = (run, champion, log, matrix, probability, bare)
-    first, nobody = settled_tiers(*arguments, HysteresisSpec())
+    last_event = compute(log, rows, (LAST_EVENT,), run.settings, "").column(LAST_EVENT.name)
+    arguments = (champion, matrix, last_event, probability, bare)
+    first, nobody = settled_tiers(*arguments, None)
     assert (first == "hot").all()
     assert all(tier is None for tier in nobody)
     known = rows.ids[::2]
-    _write(run, champion.version, FIRST, dict.fromkeys(known, "warm"))
-    settled, previous = settled_tiers(*arguments, HysteresisSpec())
+    history = History(FIRST, dict.fromkeys(known, "warm"))
+    settled, previous = settled_tiers(*arguments, history)
     expected = ["warm" if name in set(known) and name not in busy else "hot" for name in rows.ids]
     assert settled.tolist() == expected
     assert previous[::2].tolist() == ["warm"] * len(known)
     assert set(expected) == {"warm", "hot"} < set(TIERS)
-    off, _ = settled_tiers(*arguments, HysteresisSpec(enabled=False))
+    still = HysteresisSpec(enabled=False)
+    model = champion.settings.model.model_copy(update={"hysteresis": still})
+    without = replace(champion, settings=champion.settings.model_copy(update={"model": model}))
+    off, _ = settled_tiers(without, *arguments[1:], history)
     assert (off == "hot").all()
-    # What is written for the date itself, or later, is not read.
-    _write(run, champion.version, as_of, dict.fromkeys(rows.ids, "cold"))
-    again, _ = settled_tiers(*arguments, HysteresisSpec())
-    assert (again == settled).all()

@@ -117,7 +117,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def bare_inputs(scorer: Scorer, values: dict) -> list[tuple[Any, np.ndarray]]:
     """Every booster with its own columns, in row order."""
-    names, matrix = assemble(scorer.columns, scorer.space, values)
+    names, matrix = assemble(scorer.columns, scorer.similarity, values)
     learners = [scorer.learner, *(learner for learner, _ in scorer.views.values())]
     pairs = []
     for learner in learners:

@@ -33,7 +33,7 @@ if not __package__:
 from benchmarks.measure import ROOT, Run, interleave, machine, measure, median
 from benchmarks.report import table
 from features.clock import DAY_US
-from models.scoring import Reference, similarity
+from models.scoring import Reference, Similarity
 
 K = 15
 N_DIMS = 40
@@ -81,7 +81,7 @@ def run_engine(engine: str, n_rows: int, n_customers: int) -> dict[str, Any]:
     if engine == "ours":
         distance = Reference(space, "customer").nearest(ranks, values, K)[0]
     elif engine == "columns":
-        distance = similarity(space, ranks, values)
+        distance = Similarity(space)(ranks, values)
     else:
         distance = _scikit_learn(space["customer_points"], ranks)
     search_cpu = time.process_time() - started

@@ -13,8 +13,7 @@ from features.clock import DAY_US
 from features.spec import Spec
 from models.customers.rank_space import Space, Weights, evenly, fit_ranks
 from models.customers.weighting import choose_weights, values_of_rows
-from models.scoring import to_ranks
-from models.scoring.reference import mean_distance
+from models.scoring import Reference, to_ranks
 
 if TYPE_CHECKING:
     from models.dataset import Customers, Dataset
@@ -160,7 +159,7 @@ def _exponent(space: Space, kind: str, ranks: np.ndarray, values: dict) -> float
     """
     unscaled = space | {f"{kind}_exponent": np.array(0.0)}
     fixed = float(space["k"]) / float(space["share"])
-    whole = mean_distance(unscaled, kind, ranks, values)
+    whole = Reference(unscaled, kind).mean_distance(ranks, values)
     ratios = []
     for start in (0, 1):
         half = unscaled | {
@@ -168,7 +167,7 @@ def _exponent(space: Space, kind: str, ranks: np.ndarray, values: dict) -> float
             for part in ("points", "known_at", "account", "domain")
         }
         known = _n_known(half, kind, values["as_of"])
-        thinned = mean_distance(half, kind, ranks, values)
+        thinned = Reference(half, kind).mean_distance(ranks, values)
         usable = (known >= fixed) & (whole > 0) & (thinned > 0)
         ratios.append(thinned[usable] / whole[usable])
     ratio = np.concatenate(ratios)

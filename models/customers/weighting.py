@@ -8,7 +8,7 @@ import numpy as np
 from features.clock import DAY_US
 from models.customers.rank_space import Space, Weights, evenly
 from models.metrics import Ranking, average_precision
-from models.scoring import similarity, to_ranks
+from models.scoring import Similarity, to_ranks
 
 if TYPE_CHECKING:
     from models.dataset import Dataset
@@ -66,7 +66,7 @@ def choose_weights(
         space = build(weights, earlier)
         if space is not None:
             ranks = to_ranks(space, encoded[later])
-            contrasts[weights] = similarity(space, ranks, values)[:, 1]
+            contrasts[weights] = Similarity(space)(ranks, values)[:, 1]
     if not contrasts:
         return "uniform", {}
     known = np.isfinite(list(contrasts.values())).all(axis=0)

@@ -42,7 +42,7 @@ class Inputs:
     def of(self, rows: "Dataset") -> np.ndarray:
         """Other rows in the same columns, shape (n_rows, n_names)."""
         values = values_of(rows.matrix, rows.account, rows.domain)
-        return scoring.assemble(self.columns, self.space, values)[1]
+        return scoring.assemble(self.columns, _similarity(self.space), values)[1]
 
 
 def fit_inputs(
@@ -73,4 +73,8 @@ def fit_inputs(
         horizon_days=horizon_days,
         seed=seed,
     )
-    return Inputs(columns, space, *scoring.assemble(columns, space, values))
+    return Inputs(columns, space, *scoring.assemble(columns, _similarity(space), values))
+
+
+def _similarity(space: Space | None) -> scoring.Similarity | None:
+    return None if space is None else scoring.Similarity(space)

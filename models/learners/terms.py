@@ -8,7 +8,7 @@ import numpy as np
 from models.learners.inputs import Inputs
 from models.learners.separation import distinct, separation
 from models.scorecard_rules import Rule
-from models.scoring import term_values
+from models.scoring import TermFunction
 
 Term = dict[str, Any]
 
@@ -25,7 +25,7 @@ def unit_columns(terms: Sequence[Term], inputs: Inputs, matrix: np.ndarray) -> n
     """Values of unit terms, float64, shape (n, n_terms)."""
     values = np.empty((len(matrix), len(terms)))
     for at, term in enumerate(terms):
-        values[:, at] = term_values(term, matrix[:, inputs.names.index(term["column"])])
+        values[:, at] = TermFunction(term)(matrix[:, inputs.names.index(term["column"])])
     return values
 
 
@@ -114,7 +114,7 @@ def strongest(inputs: Inputs, label: np.ndarray, most: int, limit: float) -> lis
     if not order:
         return []
     ranks = np.column_stack(
-        [term_values(ramp(inputs, at), inputs.matrix[spread, at]) for at in order]
+        [TermFunction(ramp(inputs, at))(inputs.matrix[spread, at]) for at in order]
     )
     return [order[place] for place in distinct(ranks, limit, most)]
 

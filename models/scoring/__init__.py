@@ -8,10 +8,10 @@ rows are in the batch, nor on their order.
 from .columns import KEYS, ColumnError, check_columns, encode, expected
 from .facts import show, tell
 from .intake import check_frame, to_frame, to_values
-from .learners import Learner, term_values
+from .learners import Learner, TermFunction
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
 from .reasons import Reason, raising, strongest
-from .reference import SIMILARITY, Reference, similarity, to_ranks
+from .reference import SIMILARITY, Reference, Similarity, to_ranks
 from .scorer import FORMAT_VERSION, VIEWS, WORDING_FILE, Scorer, assemble
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "Reason",
     "Reference",
     "Scorer",
+    "Similarity",
+    "TermFunction",
     "assemble",
     "calibrate",
     "check_columns",
@@ -37,10 +39,8 @@ __all__ = [
     "raising",
     "show",
     "sigmoid",
-    "similarity",
     "strongest",
     "tell",
-    "term_values",
     "tier_basis",
     "tier_of",
     "to_frame",

@@ -55,18 +55,22 @@ class Learner:
     ):
         self.rung, self.texts, self.weight, self.offset = rung, tuple(boosters), weight, offset
         self.intercept, self.terms, self.unit, self.learnt = intercept, tuple(terms), unit, learnt
+        self._terms = [(term["column"], TermFunction(term)) for term in terms]
         self.boosters: list[Any] = []
+        self._read: list[str] = []
         if boosters:
             import lightgbm as lgb
 
             self.boosters = [lgb.Booster(model_str=text) for text in boosters]
+            self._read = self.boosters[0].feature_name()
 
     def raw(self, names: Sequence[str], matrix: np.ndarray, threads: int = 1) -> np.ndarray:
         """Raw scores (log-odds), shape (n,); the same to the last bit with any `threads`."""
         total = np.zeros(len(matrix))
+        place = {name: at for at, name in enumerate(names)}
         # Terms are added one by one: an order of summation that no array shape can change.
-        for term in self.terms:
-            total += term_values(term, matrix[:, names.index(term["column"])])
+        for column, term in self._terms:
+            total += term(matrix[:, place[column]])
         total = self.offset + (1 - self.weight) * (self.intercept + self.unit * total)
         if self.boosters:
             total += self.weight * self._trees(names, matrix, raw_score=True, num_threads=threads)
@@ -85,14 +89,14 @@ class Learner:
         constant = self.offset + (1 - self.weight) * self.intercept + share * mean
         parts = {"": np.full(n, constant)}
         if self.boosters:
-            columns = [*self.boosters[0].feature_name(), ""]
+            columns = [*self._read, ""]
             found = self._trees(names, matrix, pred_contrib=True, num_threads=threads)
             trees = self.weight * found.T
             for name, added in zip(columns, trees, strict=True):
                 parts[name] = parts.get(name, 0.0) + added
-        for term in self.terms:
-            column = term["column"]
-            added = term_values(term, matrix[:, names.index(column)]) - term["mean"]
+        place = {name: at for at, name in enumerate(names)}
+        for column, term in self._terms:
+            added = term(matrix[:, place[column]]) - term.mean
             parts[column] = parts.get(column, np.zeros(n)) + share * added
         return parts
 
@@ -103,7 +107,7 @@ class Learner:
         if self.boosters:
             gain = np.sum([b.feature_importance("gain") for b in self.boosters], axis=0)
             shares = self.weight * gain / max(gain.sum(), 1e-300)
-            size |= dict(zip(self.boosters[0].feature_name(), shares.tolist(), strict=True))
+            size |= dict(zip(self._read, shares.tolist(), strict=True))
         whole = max(sum(term["spread"] for term in self.terms), 1e-300)
         for term in self.terms:
             share = (1 - self.weight) * term["spread"] / whole
@@ -135,7 +139,8 @@ class Learner:
 
     def _trees(self, names: Sequence[str], matrix: np.ndarray, **what: Any) -> np.ndarray:
         # LightGBM predicts by position: columns are picked by the names it was trained with.
-        picked = [names.index(name) for name in self.boosters[0].feature_name()]
+        place = {name: at for at, name in enumerate(names)}
+        picked = [place[name] for name in self._read]
         if picked != list(range(matrix.shape[1])):
             matrix = matrix[:, picked]
         # It reads row by row.
@@ -144,23 +149,32 @@ class Learner:
         return sum(parts[1:], parts[0]) / len(parts)
 
 
-def term_values(term: Mapping[str, Any], column: np.ndarray) -> np.ndarray:
-    """One term of each row, float64, shape (n,).
+class TermFunction:
+    """One term of a sum, with its numbers as arrays: from a column to its values.
 
-    >>> step = {"edges": [3.0], "steps": [0.0, 2.0], "missing": -1.0}
-    >>> term_values(step, np.array([2.9, 3.0, np.nan]))
+    >>> step = TermFunction({"edges": [3.0], "steps": [0.0, 2.0], "missing": -1.0})
+    >>> step(np.array([2.9, 3.0, np.nan]))
     array([ 0.,  2., -1.])
     """
-    missing = np.isnan(column)
-    if "codes" in term:
-        values = np.array(term["codes"], float)[np.where(missing, 0, column).astype(np.int64)]
-    elif "edges" in term:
-        place = np.searchsorted(term["edges"], column, side="right")
-        values = np.array(term["steps"], float)[place]
-    else:
-        values = np.interp(column, term["knots"], term["heights"])
-    values[missing] = float(term["missing"])
-    return values
+
+    def __init__(self, about: Mapping[str, Any]):
+        self.missing, self.mean = float(about["missing"]), float(about.get("mean", 0.0))
+        self._shape = next(name for name in ("codes", "edges", "knots") if name in about)
+        self._at = np.array(about[self._shape], float)
+        values = {"codes": "codes", "edges": "steps", "knots": "heights"}[self._shape]
+        self._values = np.array(about[values], float)
+
+    def __call__(self, column: np.ndarray) -> np.ndarray:
+        """Of each row, float64, shape (n,)."""
+        missing = np.isnan(column)
+        if self._shape == "codes":
+            values = self._values[np.where(missing, 0, column).astype(np.int64)]
+        elif self._shape == "edges":
+            values = self._values[np.searchsorted(self._at, column, side="right")]
+        else:
+            values = np.interp(column, self._at, self._values)
+        values[missing] = self.missing
+        return values
 
 
 def _booster_file(at: int) -> str:

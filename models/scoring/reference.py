@@ -39,6 +39,7 @@ class Reference:
     def __init__(self, space: Mapping[str, np.ndarray], kind: str):
         self.points, self.known_at = space[f"{kind}_points"], space[f"{kind}_known_at"]
         self._mates = [_positions(space[f"{kind}_{key}"]) for key in ("account", "domain")]
+        self._space, self._kind = space, kind
         self._at_least, self._trailing_us = int(space["min_customers"]), int(space["trailing_us"])
         # |q - p|^2 - |q|^2 = p^2 - 2 q p: one product of vectors with one more coordinate.
         square = (self.points * self.points).sum(axis=1)
@@ -94,6 +95,27 @@ class Reference:
             index[cell] = point[place < k]
         return distance, index
 
+    def mean_distance(self, ranks: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:
+        """Mean distance to the nearest `share` of the known points, at most k of them, shape (n,).
+
+        A fixed number of neighbours comes nearer as points accumulate, a fixed share does not. Once
+        k is less than the share of n known points, distances are multiplied by
+        (n share / k) ** exponent, `exponent` being one over the dimension that the points really
+        fill (Pettis et al. 1979, "An intrinsic dimensionality estimator from near-neighbor
+        information"). NaN where fewer than `min_customers` points are known, or too few that are
+        not the row's own.
+        """
+        k, exponent = int(self._space["k"]), float(self._space[f"{self._kind}_exponent"])
+        first, last = self.known(values)
+        wanted = (last - first) * float(self._space["share"])
+        taken = np.clip(np.ceil(wanted), 1, k)
+        distance, _ = self.nearest(ranks, values, k)
+        # Places are added one by one: an order of summation that no array shape can change.
+        total = np.zeros(len(ranks))
+        for place in range(k):
+            total += np.where(place < taken, distance[:, place], 0.0)
+        return total / taken * np.maximum(wanted / k, 1.0) ** exponent
+
     def _hide(
         self, gap: np.ndarray, rows: np.ndarray, first: np.ndarray, last: np.ndarray, keys: list
     ) -> None:
@@ -132,38 +154,21 @@ def _near(gap: np.ndarray, k: int, slack: np.float32) -> np.ndarray:
     return gap <= np.minimum(bound, largest)[:, None]
 
 
-def mean_distance(
-    space: Mapping[str, np.ndarray], kind: str, ranks: np.ndarray, values: Mapping
-) -> np.ndarray:
-    """Mean distance to the nearest `share` of the known points, at most k of them, shape (n,).
+class Similarity:
+    """Likeness to customers and to non-customers of one space, each sorted and indexed once."""
 
-    A fixed number of neighbours comes nearer as points accumulate, a fixed share does not. Once k
-    is less than the share of n known points, distances are multiplied by
-    (n share / k) ** exponent, `exponent` being one over the dimension that the points really fill
-    (Pettis et al. 1979, "An intrinsic dimensionality estimator from near-neighbor information").
-    NaN where fewer than `min_customers` points are known, or too few that are not the row's own.
-    """
-    k, share = int(space["k"]), float(space["share"])
-    reference = Reference(space, kind)
-    first, last = reference.known(values)
-    wanted = (last - first) * share
-    taken = np.clip(np.ceil(wanted), 1, k)
-    distance, _ = reference.nearest(ranks, values, k)
-    # Places are added one by one: an order of summation that no array shape can change.
-    total = np.zeros(len(ranks))
-    for place in range(k):
-        total += np.where(place < taken, distance[:, place], 0.0)
-    return total / taken * np.maximum(wanted / k, 1.0) ** float(space[f"{kind}_exponent"])
+    def __init__(self, space: Mapping[str, np.ndarray]):
+        self.space = space
+        self.customers, self.others = Reference(space, "customer"), Reference(space, "other")
 
+    def __call__(self, ranks: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:
+        """Distance to customers, and contrast with matured non-customers, shape (n, 2).
 
-def similarity(space: Mapping[str, np.ndarray], ranks: np.ndarray, values: Mapping) -> np.ndarray:
-    """Distance to customers, and contrast with matured non-customers, shape (n, 2).
-
-    Contrast is the logarithm of the distance to non-customers over that to customers: above 0 the
-    row looks more like a customer. It is a difference of log densities up to a factor (Loftsgaarden
-    and Quesenberry 1965), in which what both sides share cancels.
-    """
-    customers = mean_distance(space, "customer", ranks, values)
-    others = mean_distance(space, "other", ranks, values)
-    ratio = np.maximum(others, _SAME_PLACE) / np.maximum(customers, _SAME_PLACE)
-    return np.column_stack([customers, np.log(ratio)])
+        Contrast is the logarithm of the distance to non-customers over that to customers: above 0
+        the row looks more like a customer. It is a difference of log densities up to a factor
+        (Loftsgaarden and Quesenberry 1965), in which what both sides share cancels.
+        """
+        customers = self.customers.mean_distance(ranks, values)
+        others = self.others.mean_distance(ranks, values)
+        ratio = np.maximum(others, _SAME_PLACE) / np.maximum(customers, _SAME_PLACE)
+        return np.column_stack([customers, np.log(ratio)])

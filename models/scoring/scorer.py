@@ -11,7 +11,7 @@ from .columns import check_columns, encode
 from .learners import Learner
 from .probability import calibrate, high_low, tier_basis, tier_of
 from .reasons import Reason, raising, strongest
-from .reference import SIMILARITY, Reference, similarity, to_ranks
+from .reference import SIMILARITY, Similarity, to_ranks
 
 FORMAT_VERSION = 2
 VIEWS = ("fit", "usage")
@@ -23,13 +23,13 @@ _BLOCK = 4_096
 
 
 def assemble(
-    columns: list[dict], space: Mapping[str, np.ndarray] | None, values: Mapping[str, Any]
+    columns: list[dict], similarity: Similarity | None, values: Mapping[str, Any]
 ) -> tuple[list[str], np.ndarray]:
     """Names and float64 values, shape (n, n_names), of all columns and the similarities."""
     names, encoded = [column["name"] for column in columns], encode(columns, values)
-    if space is None:
+    if similarity is None:
         return names, encoded
-    like = similarity(space, to_ranks(space, encoded), values)
+    like = similarity(to_ranks(similarity.space, encoded), values)
     return [*names, *SIMILARITY], np.hstack([encoded, like])
 
 
@@ -53,6 +53,7 @@ class Scorer:
         wording: Mapping[str, Mapping[str, Any]] | None = None,
     ):
         self.columns, self.learner, self.space = columns, learner, space
+        self.similarity = None if space is None else Similarity(space)
         self.calibration, self.tiers = calibration or {}, tiers or {}
         self.views, self.wording = dict(views or {}), dict(wording or {})
 
@@ -81,11 +82,11 @@ class Scorer:
 
     def raw(self, values: Mapping[str, Any]) -> np.ndarray:
         """Raw scores (log-odds before calibration), shape (n,)."""
-        return self.learner.raw(*assemble(self.columns, self.space, values))
+        return self.learner.raw(*assemble(self.columns, self.similarity, values))
 
     def contributions(self, values: Mapping[str, Any], threads: int = 1) -> dict[str, np.ndarray]:
         """What each column adds to the raw score, by name, shape (n,) each; "" is the constant."""
-        return self.learner.contributions(*assemble(self.columns, self.space, values), threads)
+        return self.learner.contributions(*assemble(self.columns, self.similarity, values), threads)
 
     def score(self, values: Mapping[str, Any], threads: int = 1) -> dict[str, np.ndarray]:
         """Scores by name, each of shape (n,); those of a view that is not there are missing.
@@ -130,16 +131,16 @@ class Scorer:
 
     def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
         """Names and distances of the k nearest customers of each row, nearest first."""
-        if self.space is None:
+        if self.similarity is None or self.space is None:
             return [[] for _ in range(check_columns(self.columns, values))]
         ranks = [to_ranks(self.space, encode(self.columns, part)) for part in self._blocks(values)]
-        nearest = Reference(self.space, "customer").nearest(np.vstack(ranks), values, k)
+        nearest = self.similarity.customers.nearest(np.vstack(ranks), values, k)
         names = self.space["customer_names"]
         rows = zip(*(part.tolist() for part in nearest), strict=True)
         return [[(str(names[i]), d) for d, i in zip(*row, strict=True) if i >= 0] for row in rows]
 
     def _score(self, values: Mapping[str, Any], threads: int) -> dict[str, np.ndarray]:
-        names, matrix = assemble(self.columns, self.space, values)
+        names, matrix = assemble(self.columns, self.similarity, values)
         raw = self.learner.raw(names, matrix, threads)
         probability = calibrate(self.calibration, raw)
         scores = {

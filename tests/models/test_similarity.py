@@ -23,8 +23,7 @@ from models.judging.ablation import (
 )
 from models.learners.encoding import fit_columns, values_of
 from models.propensity import PropensityModel
-from models.scoring import Reference, Scorer, encode, similarity, to_ranks
-from models.scoring.reference import mean_distance
+from models.scoring import Reference, Scorer, Similarity, encode, to_ranks
 
 WEEK_US = 7 * DAY_US
 SPEC = SimilaritySpec(k=3, share=1.0, min_customers=3, max_others=200, weights="uniform")
@@ -129,7 +128,7 @@ def _columns(space: dict, ranks: np.ndarray, values: dict) -> np.ndarray:
     other["other_points"] = space["customer_points"] + np.float32(0.01)
     both = space | other | {"share": np.array(0.1)}
     exponents = {"customer_exponent": np.array(0.3), "other_exponent": np.array(0.2)}
-    return similarity(both | exponents, ranks, values)
+    return Similarity(both | exponents)(ranks, values)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -160,7 +159,7 @@ def test_a_row_whose_people_are_all_the_customers_there_are_has_no_distance() ->
     }
     values = {"as_of": np.array([DAY_US] * 3), "account_id": ["a", "a", "b"]}
     values["domain"] = ["d", "e", "d"]
-    found = mean_distance(space, "customer", np.zeros((3, 2), np.float32), values)
+    found = Reference(space, "customer").mean_distance(np.zeros((3, 2), np.float32), values)
     assert np.isnan(found).tolist() == [True, False, False]
 
 
@@ -178,14 +177,14 @@ def test_distances_stay_as_customers_accumulate(n_dims: int) -> None:
 
     def median(n_known: int) -> float:
         values = {"as_of": np.full(300, n_known * DAY_US)}
-        return float(np.median(mean_distance(space, "customer", rows, values)))
+        return float(np.median(Reference(space, "customer").mean_distance(rows, values)))
 
     assert median(4_000) == pytest.approx(median(500), rel=0.05)
     # A tenth of what a twentieth takes: few known, few counted.
     assert median(100) == pytest.approx(median(500), rel=0.2)
     unscaled = space | {"customer_exponent": np.array(0.0)}
     values = {"as_of": np.full(300, 4_000 * DAY_US)}
-    shrunk = np.median(mean_distance(unscaled, "customer", rows, values))
+    shrunk = np.median(Reference(unscaled, "customer").mean_distance(rows, values))
     assert shrunk == pytest.approx(median(500) * 20 ** (-1 / n_dims), rel=0.1)
 
 
@@ -205,7 +204,7 @@ def _fit(
 
 def _similarity(data: Dataset, customers: Customers) -> np.ndarray:
     space, rows = _fit(data, customers)
-    return similarity(space, rows["ranks"], rows["values"])
+    return Similarity(space)(rows["ranks"], rows["values"])
 
 
 def test_a_customer_known_at_or_after_as_of_equals_no_customer(world: object) -> None:
@@ -413,7 +412,7 @@ def test_the_named_customers_are_those_that_make_the_distance() -> None:
     space, rows = _fit(data, customers, spec)
     columns = fit_columns(data.matrix, min_level_rows=1)
     named = Scorer(columns, None, space).look_alikes(rows["values"], k=10)
-    distance = similarity(space, rows["ranks"], rows["values"])[:, 0]
+    distance = Similarity(space)(rows["ranks"], rows["values"])[:, 0]
     some = np.flatnonzero(np.isfinite(distance))[::50]
     scale = _growth(space, rows["values"]["as_of"])
     for row in some:

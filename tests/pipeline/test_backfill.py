@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from features.clock import DAY_US, to_text, to_us
 from features.errors import EventLogError, SettingsError
-from pipeline import ledger
 from models.judging.champion import seen_until
+from pipeline import ledger
 from pipeline.backfill import backfill
 from pipeline.champion import load_champion
 from pipeline.cli import main

@@ -17,8 +17,8 @@ from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.importer.log import import_log
 from pipeline.predict import instant_of
-from pipeline.scores import known_conversions, score
 from pipeline.registry import fetch, find
+from pipeline.scores import known_conversions, score
 from pipeline.spark.predict import MANIFEST, SCORES, predict_on_spark, predict_run
 from pipeline.train import import_events
 

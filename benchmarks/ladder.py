@@ -166,7 +166,8 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     """PR-AUC against conversions: a line per rung, the choice with the range of its draws."""
     drawing, axes = figure(
         "How much model do the conversions allow?",
-        "Later rows of the same accounts; mean over draws. Band: all draws of the choice.",
+        "Later rows of a random part of all accounts; mean over draws. "
+        "Band: all draws of the choice.",
     )
     sizes = sorted({record["conversions"] for record in results})
     lines = {

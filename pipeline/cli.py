@@ -6,6 +6,7 @@ Heavy libraries are imported inside the verbs, so that help and settings errors 
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,37 +108,22 @@ def predict(
     """Score every eligible entity and write the list of whom to call."""
     run = run_of(path, as_json)
 
-    from pipeline.predict import predict as run_prediction
     from pipeline.printing import print_prediction, print_spark_prediction
 
-    instant = now()
+    how: dict[str, Any] = {"as_of": as_of, "model": model, "now": now()}
+    how |= {"stale_ok": stale_ok, "wait_seconds": wait_seconds}
     if run.settings.compute.engine == "spark":
         from pipeline.spark.predict import predict_run
 
-        written = predict_run(
-            run,
-            say_to(as_json),
-            as_of=as_of,
-            model=model,
-            now=instant,
-            stale_ok=stale_ok,
-            wait_seconds=wait_seconds,
-        )
-        finish(as_json, written.as_dict(), lambda: print_spark_prediction(written))
-        if not written.n_rows:
-            raise click.exceptions.Exit(NOTHING_TO_DO)
-        return
-    result = run_prediction(
-        run,
-        say_to(as_json),
-        as_of=as_of,
-        model=model,
-        now=instant,
-        stale_ok=stale_ok,
-        wait_seconds=wait_seconds,
-    )
-    finish(as_json, result.as_dict(), lambda: print_prediction(result, top))
-    if not len(result.scores):
+        written = predict_run(run, say_to(as_json), **how)
+        told, show = written.as_dict(), partial(print_spark_prediction, written)
+    else:
+        from pipeline.predict import predict as run_prediction
+
+        result = run_prediction(run, say_to(as_json), **how)
+        told, show = result.as_dict(), partial(print_prediction, result, top)
+    finish(as_json, told, show)
+    if not told["rows"]:
         raise click.exceptions.Exit(NOTHING_TO_DO)
 
 

@@ -13,7 +13,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
-DEFAULTS: dict[str, Any] = {"reasons": 3, "look_alikes": 3, "missing": "error", "threads": 1}
+DEFAULTS: dict[str, Any] = {
+    "reasons": True,
+    "look_alikes": True,
+    "most": 3,
+    "missing": "error",
+    "threads": 1,
+}
 # Frames are turned into arrays some rows at a time: bounds the memory, no result depends on it.
 _BLOCK = 65_536
 
@@ -57,9 +63,9 @@ class PropensityPyfunc(PythonModel):
         nothing = np.full(len(scores), None, object)
         scores["reasons"] = scores["look_alikes"] = nothing
         if asked["reasons"]:
-            scores["reasons"] = _lists(self.scorer.raising(values, asked["reasons"], threads))
+            scores["reasons"] = _lists(self.scorer.raising(values, asked["most"], threads))
         if asked["look_alikes"]:
-            found = self.scorer.look_alikes(values, asked["look_alikes"])
+            found = self.scorer.look_alikes(values, asked["most"])
             scores["look_alikes"] = _lists([[name for name, _ in row] for row in found])
         scores["model_version"] = pd.array([self.version] * len(scores), dtype="Int64")
         return scores
@@ -72,10 +78,10 @@ def _checked(asked: dict[str, Any]) -> dict[str, Any]:
             f"The parameter missing is {asked['missing']!r}; it can be 'error', or 'unknown' for "
             "columns that are absent to count as unknown."
         )
-    for name, least in (("reasons", 0), ("look_alikes", 0), ("threads", 1)):
-        if asked[name] < least:
+    for name in ("most", "threads"):
+        if asked[name] < 1:
             raise MlflowException.invalid_parameter_value(
-                f"The parameter {name} is {asked[name]}; it must be at least {least}."
+                f"The parameter {name} is {asked[name]}; it must be at least 1."
             )
     return asked
 

@@ -57,8 +57,9 @@ def _signature() -> Any:
         ColSpec("long", "model_version", required=False),
     ]
     params = [
-        ParamSpec("reasons", "long", 3),
-        ParamSpec("look_alikes", "long", 3),
+        ParamSpec("reasons", "boolean", default=True),
+        ParamSpec("look_alikes", "boolean", default=True),
+        ParamSpec("most", "long", 3),
         ParamSpec("missing", "string", "error"),
         ParamSpec("threads", "long", 1),
     ]

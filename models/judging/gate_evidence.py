@@ -155,8 +155,8 @@ def _no_worse(
     return Ruling(
         name,
         "pass" if holds else "fail",
-        f"{difference:+.4f} (95 %: {low:+.4f} to {high:+.4f})",
-        f"{'lower' if rising else 'upper'} end at {'least' if rising else 'most'} {bound:+.4f}: "
+        f"{difference:+z.4f} (95 %: {low:+z.4f} to {high:+z.4f})",
+        f"{'lower' if rising else 'upper'} end at {'least' if rising else 'most'} {bound:+z.4f}: "
         f"{100 * margin:g} % of {float(row['value']):.4f}",
         meaning,
         value,

@@ -25,7 +25,7 @@ def main(folders: list[str], rows: list[str], batches: list[str]) -> None:
     models = [mlflow.pyfunc.load_model(folder) for folder in folders]
     for model, row, batch in zip(models, map(pd.read_parquet, rows), batches, strict=True):
         compare(model.predict(row), pd.read_parquet(batch))
-        fast = model.predict(row, params={"reasons": 0, "look_alikes": 0})
+        fast = model.predict(row, params={"reasons": False, "look_alikes": False})
         if fast[["reasons", "look_alikes"]].notna().any(axis=None):
             sys.exit("reasons were told that nobody asked for")
         try:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 NUMBERS = ("reports_count_7d", "reports_count_28d", "invites_count_28d", "noise_count_28d")
-FAST = {"reasons": 0, "look_alikes": 0}
+FAST = {"reasons": False, "look_alikes": False}
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,15 @@ def test_parameters_choose_the_outputs(model, artefact):
     found = model.predict(artefact.rows, params=FAST)
     assert found[["reasons", "look_alikes"]].isna().all(axis=None)
     assert found["raw_score"].equals(model.predict(artefact.rows)["raw_score"])
-    one = model.predict(artefact.rows, params={"reasons": 1, "look_alikes": 5})
-    assert {len(names) for names in one["look_alikes"]} == {5}
-    assert {len(texts) for texts in one["reasons"]} <= {0, 1}
+    five = model.predict(artefact.rows, params={"reasons": False, "most": 5})
+    assert {len(names) for names in five["look_alikes"]} == {5}
+    assert five["reasons"].isna().all()
+    one = model.predict(artefact.rows, params={"look_alikes": False, "most": 1})
+    assert {len(texts) for texts in one["reasons"]} == {0, 1}
+    assert one["look_alikes"].isna().all()
 
 
-@pytest.mark.parametrize("params", [{"reasons": -1}, {"threads": 0}, {"missing": "ignore"}])
+@pytest.mark.parametrize("params", [{"most": 0}, {"threads": 0}, {"missing": "ignore"}])
 def test_parameters_out_of_range_are_refused_by_name(model, artefact, params):
     with pytest.raises(MlflowException, match=f"parameter {next(iter(params))} is"):
         model.predict(artefact.rows, params=params)

@@ -71,7 +71,7 @@ def _answers(url: str) -> bool:
 def test_the_server_gives_the_scores_of_the_batch(server, artefact):
     for orient in ("records", "split"):
         rows = json.loads(artefact.rows.to_json(orient=orient, date_format="iso"))
-        body = {f"dataframe_{orient}": rows, "params": {"look_alikes": 0}}
+        body = {f"dataframe_{orient}": rows, "params": {"look_alikes": False}}
         status, answer = call(server, body)
         assert status == 200, answer
         found = answer["predictions"]

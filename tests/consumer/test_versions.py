@@ -12,8 +12,8 @@ def test_two_versions_do_not_disturb_each_other(small, artefact, tmp_path):
     second = write_artefact(other, tmp_path, mark="nobody knows")
     models = artefact.load(), second.load()
     rows = artefact.rows.assign(plan=None)
-    before = [model.predict(rows, params={"reasons": 8}) for model in models]
-    after = [model.predict(rows, params={"reasons": 8}) for model in reversed(models)]
+    before = [model.predict(rows, params={"most": 8}) for model in models]
+    after = [model.predict(rows, params={"most": 8}) for model in reversed(models)]
     for left, right in zip(before, reversed(after), strict=True):
         pd.testing.assert_frame_equal(left, right)
     assert not before[0]["raw_score"].equals(before[1]["raw_score"])

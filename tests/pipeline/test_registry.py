@@ -132,8 +132,9 @@ def test_the_model_names_and_types_what_it_takes_and_gives(artefact, demo):
     }
     assert set(taken) - {f.name for f in features} == {"as_of", "account_id", "domain"}
     assert {spec.name: spec.default for spec in model.signature.params} == {
-        "reasons": 3,
-        "look_alikes": 3,
+        "reasons": True,
+        "look_alikes": True,
+        "most": 3,
         "missing": "error",
         "threads": 1,
     }

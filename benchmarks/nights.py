@@ -110,7 +110,6 @@ def broken_run(path: Path, case: str, zero: int, seed: int) -> Run:
     text = path.read_text()
     (folder / "settings.yaml").write_text(text)
     run = load(folder / "settings.yaml")
-    shutil.copytree(path.parent / "store" / "monitor", run.store / "monitor", dirs_exist_ok=True)
     healthy = load(path)
     for entry in ledger.entries(healthy.store, healthy.model_name):
         if entry.as_of < zero + BREAK * DAY_US:

@@ -40,7 +40,7 @@ from models.scoring import Scorer, assemble, check_frame, expected, to_values
 
 N_COUNTS, N_CATEGORIES = 190, 10
 TRAIN_ROWS = 16_000
-REASON_ROWS = 2_000
+REASON_ROWS = 30_000
 RESULTS = ROOT / "benchmarks" / "results" / "scoring.md"
 
 
@@ -207,7 +207,7 @@ WAYS = {
     "bare": "bare `Booster.predict`",
     "score": "scores from arrays",
     "frame": "scores from a DataFrame",
-    "contributions": "contributions (`pred_contrib`)",
+    "contributions": "Shapley values of all columns",
     "reasons": "scores' reasons in words",
 }
 

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .shapley import NotCoveredError, TreeShapley
+
+_MANY_ROWS = 256
+
 
 class Learner:
     """Raw score = weight x mean of boosters + (1 - weight) x (intercept + unit x terms) + offset.
@@ -58,6 +62,7 @@ class Learner:
         self._terms = [(term["column"], TermFunction(term)) for term in terms]
         self.boosters: list[Any] = []
         self._read: list[str] = []
+        self._shapley: list[TreeShapley] | None = None
         if boosters:
             import lightgbm as lgb
 
@@ -83,17 +88,17 @@ class Learner:
 
         Exact Shapley values: of trees as in Lundberg et al. 2020, of a term its distance from its
         mean (Lundberg & Lee 2017, independent columns), and those of a mean are the mean of both.
+        A row has the same values alone and among others, but for rounding: what is quicker for
+        many rows is slower for few.
         """
         n, share = len(matrix), (1 - self.weight) * self.unit
         mean = sum(term["mean"] for term in self.terms)
         constant = self.offset + (1 - self.weight) * self.intercept + share * mean
         parts = {"": np.full(n, constant)}
         if self.boosters:
-            columns = [*self._read, ""]
-            found = self._trees(names, matrix, pred_contrib=True, num_threads=threads)
-            trees = self.weight * found.T
-            for name, added in zip(columns, trees, strict=True):
-                parts[name] = parts.get(name, 0.0) + added
+            found = self._tree_contributions(names, matrix, threads)
+            for name, added in zip([*self._read, ""], found, strict=True):
+                parts[name] = parts.get(name, 0.0) + self.weight * added
         place = {name: at for at, name in enumerate(names)}
         for column, term in self._terms:
             added = term(matrix[:, place[column]]) - term.mean
@@ -138,15 +143,30 @@ class Learner:
         return cls(**about | {"boosters": [path.read_text("utf-8") for path in files]})
 
     def _trees(self, names: Sequence[str], matrix: np.ndarray, **what: Any) -> np.ndarray:
+        # LightGBM reads row by row.
+        matrix = np.ascontiguousarray(self._own(names, matrix))
+        return _mean([booster.predict(matrix, **what) for booster in self.boosters])
+
+    def _own(self, names: Sequence[str], matrix: np.ndarray) -> np.ndarray:
         # LightGBM predicts by position: columns are picked by the names it was trained with.
         place = {name: at for at, name in enumerate(names)}
         picked = [place[name] for name in self._read]
-        if picked != list(range(matrix.shape[1])):
-            matrix = matrix[:, picked]
-        # It reads row by row.
-        matrix = np.ascontiguousarray(matrix)
-        parts = [booster.predict(matrix, **what) for booster in self.boosters]
-        return sum(parts[1:], parts[0]) / len(parts)
+        return matrix if picked == list(range(matrix.shape[1])) else matrix[:, picked]
+
+    def _tree_contributions(
+        self, names: Sequence[str], matrix: np.ndarray, threads: int
+    ) -> np.ndarray:
+        """Of each column of the trees, and last the constant, shape (n_columns + 1, n)."""
+        if len(matrix) >= _MANY_ROWS and self._shapley is None:
+            try:
+                self._shapley = [TreeShapley.of(booster) for booster in self.boosters]
+            except NotCoveredError:
+                self._shapley = []
+        if len(matrix) < _MANY_ROWS or not self._shapley:
+            return self._trees(names, matrix, pred_contrib=True, num_threads=threads).T
+        own = np.asfortranarray(self._own(names, matrix))
+        constant = np.full(len(matrix), _mean([trees.constant for trees in self._shapley]))
+        return np.vstack([_mean([trees.values(own) for trees in self._shapley]), constant])
 
 
 class TermFunction:
@@ -175,6 +195,10 @@ class TermFunction:
             values = np.interp(column, self._at, self._values)
         values[missing] = self.missing
         return values
+
+
+def _mean(parts: list[Any]) -> Any:
+    return sum(parts[1:], parts[0]) / len(parts)
 
 
 def _booster_file(at: int) -> str:

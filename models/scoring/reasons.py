@@ -69,7 +69,8 @@ def strongest(
     for at, names in enumerate(members):
         for name in names:
             added[:, at] += contributions[name]
-    order = np.argsort(-np.abs(added), axis=1, kind="stable")[:, :top]
+    # Equal ones stay in the order of the columns, whatever the last bits of their sums say.
+    order = np.argsort(-np.abs(added).round(9), axis=1, kind="stable")[:, :top]
     return [
         [
             _reason(row, members[at], float(added[row, at]), contributions, wording, values)

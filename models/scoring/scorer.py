@@ -20,6 +20,8 @@ WORDING_FILE = "reasons.json"
 
 # Rows scored at once: they fit into a processor's cache, and no result depends on it.
 _BLOCK = 4_096
+# What is looked up for reasons is made once for all rows of a block.
+_REASONS_BLOCK = 32_768
 
 
 def assemble(
@@ -106,7 +108,7 @@ class Scorer:
     def reasons(self, values: Mapping[str, Any], top: int, threads: int = 1) -> list[list[Reason]]:
         """The `top` strongest reasons of each row, for and against, strongest first.
 
-        Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
+        Exact Shapley values of the raw score (Lundberg et al. 2020).
 
         Raises
         ------
@@ -114,7 +116,7 @@ class Scorer:
             As `score`.
         """
         found: list[list[Reason]] = []
-        for part in self._blocks(values):
+        for part in self._blocks(values, _REASONS_BLOCK):
             # LightGBM divides by the number of rows.
             if len(part["as_of"]):
                 contributions = self.contributions(part, threads)
@@ -157,11 +159,11 @@ class Scorer:
             scores[f"{name}_score"], scores[f"{name}_tier"] = judged
         return scores
 
-    def _blocks(self, values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _blocks(self, values: Mapping[str, Any], size: int = _BLOCK) -> Iterator[dict[str, Any]]:
         """The same columns, some rows at a time; one empty block where there are no rows."""
         n = check_columns(self.columns, values)
-        for start in range(0, max(n, 1), _BLOCK):
-            yield {name: column[start : start + _BLOCK] for name, column in values.items()}
+        for start in range(0, max(n, 1), size):
+            yield {name: column[start : start + size] for name, column in values.items()}
 
 
 def _json(path: Path) -> Any:

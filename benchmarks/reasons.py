@@ -80,8 +80,8 @@ def measure(n_rows: int, n_trees: int, n_leaves: int) -> str:
             table(("way", "rows", "rows a CPU s", "times as fast", "largest difference"), lines),
             "",
             f"{n_rows:,} rows took {fast:.0f} CPU seconds and {wall:.0f} by the clock on one "
-            f"thread, {read:.1f} of them to read the trees. Values and constant add up to the raw score "
-            f"within {unsummed:.1e}.",
+            f"thread, {read:.1f} of them to read the trees. Values and constant add up to the raw "
+            f"score within {unsummed:.1e}.",
             "",
             f"Measured on {date.today().isoformat()}: {on['cpu']}, {on['cores']} cores, load at "
             f"the start {on['load'][0]}; Python {on['python']}, LightGBM {lgb.__version__}.",

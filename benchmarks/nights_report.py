@@ -19,7 +19,7 @@ def markdown(rows: list[Any], given: Namespace, nights: int, broken_at: int) -> 
     lines = [
         "# Sixty nights\n",
         f"Made by `python -m benchmarks.nights --seeds {' '.join(map(str, given.seeds))} --step "
-        f"{given.step}` (healthy nights are looked at every {given.step}; with a break, all): demo "
+        f"{given.step}` (of healthy nights one in {given.step} is looked at, else all): demo "
         f"companies of {given.accounts:,} accounts, trained with the data up to night 0, then "
         f"`predict` and `monitor` every night to night {nights}. The night "
         f"numbered {broken_at} ends where the break begins, so night {broken_at + 1} is the first "

@@ -160,9 +160,7 @@ def measure_model(scorer: Scorer, n_rows: int, repeats: int) -> dict[str, float]
             }
             for name, way in ways.items():
                 found.setdefault(name, []).append(seconds(way) / len(block))
-        found.setdefault("reasons", []).append(
-            seconds(lambda: scorer.raising(few, 3)) / REASON_ROWS
-        )
+        found.setdefault("reasons", []).append(seconds(lambda: scorer.told(few, 3)) / REASON_ROWS)
         found.setdefault("contributions", []).append(
             seconds(lambda: scorer.contributions(few)) / REASON_ROWS
         )

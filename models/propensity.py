@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -163,24 +163,24 @@ class PropensityModel:
     ) -> list[list[Reason]]:
         """The `top` strongest reasons of each row, for and against, strongest first.
 
-        Exact Shapley values of the raw score (Lundberg et al. 2020, LightGBM's `pred_contrib`).
+        Exact Shapley values of the raw score (Lundberg et al. 2020).
         """
         values = values_of(matrix, account, domain)
         return _by_name(lambda values: self.scorer.reasons(values, top), values)
 
-    def raising(
+    def told(
         self,
         matrix: "FeatureMatrix",
         account: np.ndarray | None = None,
         domain: np.ndarray | None = None,
         most: int = 3,
-    ) -> list[list[str]]:
-        """Texts of the `most` strongest reasons that raise each row's score, strongest first.
+    ) -> dict[str, Any]:
+        """Points by part and the strongest reasons for and against: `models.scoring.Scorer.told`.
 
         The registered model gives the very same.
         """
         values = values_of(matrix, account, domain)
-        return _by_name(lambda values: self.scorer.raising(values, most), values)
+        return _by_name(lambda values: self.scorer.told(values, most), values)
 
     def importance(self) -> list[tuple[str, float]]:
         """Columns with their share of what the model leans on, largest first; zeros left out.

@@ -24,8 +24,8 @@ def wording(features: Sequence[Feature], columns: list[dict]) -> dict[str, dict[
     """What `models.scoring.strongest` reads, by column: JSON-ready, in the columns' order.
 
     Windows of the same events and family of statistic share the number of a ``fact``.
-    ``typical`` is the training median or most frequent value in brackets; a typical trend or a
-    typical absence says nothing to a reader.
+    ``typical`` is the training median or most frequent value in words, None where it would say
+    nothing to a reader: for a trend, or a typical absence.
     """
     typical = {column["name"]: column["typical"] for column in columns}
     facts: dict[tuple, int] = {}
@@ -37,7 +37,8 @@ def wording(features: Sequence[Feature], columns: list[dict]) -> dict[str, dict[
         silent = feature.statistic == "trend" or usual is None
         words[feature.name] = {
             "fact": facts.setdefault(fact, len(facts)),
+            "part": feature.dimension,
             "phrase": phrase(feature),
-            "typical": "" if silent else f" (typical: {show(usual)})",
+            "typical": None if silent else show(usual),
         }
     return words

@@ -39,7 +39,7 @@ def check_budget(_: click.Context, __: click.Parameter, value: str | None) -> st
     return value
 
 
-def check_as_of(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def check_as_of(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """Refuse what is no time before anything long begins."""
     from features.clock import to_us
     from features.errors import EventLogError
@@ -49,7 +49,7 @@ def check_as_of(_: click.Context, __: click.Parameter, value: str | None) -> str
             to_us(value)
         except ValueError as error:
             raise EventLogError(
-                f"--as-of {value!r} is no date; write it like 2024-06-01."
+                f"{option.opts[-1]} {value!r} is no date; write it like 2024-06-01."
             ) from error
     return value
 
@@ -69,9 +69,9 @@ def run_of(path: Path | None, quiet: bool) -> "Run":
     if path is None:
         path = Path("settings.yaml")
         if not path.exists():
-            from pipeline.demo import make_demo
+            from pipeline.demo import demo_of
 
-            path = make_demo(DEMO, say=say_to(quiet))
+            path = demo_of(DEMO, say=say_to(quiet))
     return load(path)
 
 

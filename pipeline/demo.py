@@ -11,6 +11,16 @@ from pipeline.progress import Progress
 SETTINGS = "settings.yaml"
 
 
+def demo_of(folder: Path, *, say: Callable[[str], None]) -> Path:
+    """The settings file of the company that was simulated into `folder`; if none was, make one."""
+    from pipeline.simulate import WORLD_FILE
+
+    settings = folder / SETTINGS
+    if settings.exists() and (folder / "world" / WORLD_FILE).exists():
+        return settings
+    return make_demo(folder, say=say)
+
+
 def make_demo(
     folder: Path,
     *,

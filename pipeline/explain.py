@@ -12,7 +12,8 @@ from features.events import EventLog, Level
 from features.labels import NEVER_US, Conversions
 from features.matrix import Snapshots
 from features.snapshots import eligible
-from models.scoring import Reason
+from models.learners.encoding import values_of
+from models.scoring import PARTS, Reason
 from pipeline import registry
 from pipeline.champion import events_for, load_champion
 from pipeline.dataset import compute, kinship
@@ -48,6 +49,8 @@ class Explanation:
     reasons: tuple[Reason, ...]
     look_alikes: tuple[tuple[str, float], ...]
     raw_score: float
+    typical: float
+    points: dict[str, float]
     calibration: str
     probability: float
     pql_score: float
@@ -65,6 +68,8 @@ class Explanation:
             "reasons": [vars(reason) for reason in self.reasons],
             "look_alikes": [list(pair) for pair in self.look_alikes],
             "raw_score": self.raw_score,
+            "typical_probability": self.typical,
+            "points": self.points,
             "calibration": self.calibration,
             "probability": self.probability,
             "pql_score": self.pql_score,
@@ -92,6 +97,7 @@ def explain(
     matrix = compute(log, row, champion.model.features, run.settings, "Features")
     kin = kinship(log, row)
     scored = champion.model.predict(matrix, *kin).iloc[0]
+    told = champion.model.told(matrix, *kin)
     return Explanation(
         entity=entity,
         as_of=instant,
@@ -102,6 +108,8 @@ def explain(
         reasons=tuple(champion.model.explain(matrix, *kin, top=MOST_REASONS)[0]),
         look_alikes=tuple(champion.model.look_alikes(matrix, *kin, k=NEIGHBOURS)[0]),
         raw_score=float(scored["raw_score"]),
+        typical=champion.model.scorer.typical(values_of(matrix, *kin)),
+        points={part: float(told[f"{part}_points"][0]) for part in PARTS},
         calibration=str(champion.model.scorer.calibration["method"]),
         probability=float(scored["probability"]),
         pql_score=float(scored["pql_score"]),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.scoring import PARTS
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -27,7 +29,9 @@ _KINDS = {
     "fit_tier": "text",
     "usage_score": "number",
     "usage_tier": "text",
+    **{f"{part}_points": "number" for part in PARTS},
     "reasons": "texts",
+    "reasons_against": "texts",
     "look_alikes": "texts",
     "scored_at": "time",
     "model": "text",

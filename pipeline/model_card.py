@@ -171,9 +171,9 @@ def _ethics(settings: Settings, model: PropensityModel) -> str:
         "## Ethical considerations\n\n"
         f"- Reads what people did in the product, and of users or accounts: "
         f"{', '.join(attributes) or 'no attribute'}.\n- {names}\n"
-        f"- A {settings.entity} with a low score gets less attention; nobody is refused anything "
-        "by it. Keep some calls for others: who is never called never shows whether the score "
-        "was wrong."
+        f"- {_a(settings.entity).capitalize()} with a low score gets less attention; nobody is "
+        "refused anything by it. Keep some calls for others: who is never called never shows "
+        "whether the score was wrong."
     )
 
 
@@ -223,7 +223,8 @@ def _reproduce(run: Run, data: "Assembled", findings: "Findings") -> str:
     return (
         "## How to reproduce\n\n"
         f"    python -m pipeline train --settings {run.path.name}\n\n"
-        f"with `settings.yaml` beside this card (sha256 "
+        f"in the folder that holds the data, with `settings.yaml` of this bundle as "
+        f"{run.path.name!r} there, since its paths start where it lies (sha256 "
         f"`{hashlib.sha256(run.text.encode()).hexdigest()}`), the same events (fingerprint of the "
         f"imported log `{data.log.fingerprint}`), seed {run.settings.seed} and these versions: "
         f"the bundle is then equal byte for byte but for the run's id.{searched}\n\n"

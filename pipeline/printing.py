@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from features.clock import to_text
 from models.judging.ablation import similarity_verdict
-from models.scoring import TIERS
+from models.scoring import TIERS, show_points
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.console import show, table
 from pipeline.explain import RECENT_DAYS, Explanation
@@ -127,13 +127,22 @@ def print_explanation(result: Explanation) -> None:
     events = table("event", f"last {RECENT_DAYS} days", "ever", "days ago")
     for count in result.events:
         events.add_row(count.event, f"{count.recent:,}", f"{count.ever:,}", f"{count.days_ago:.1f}")
-    reasons = table("log-odds", "because")
+    reasons = table("points", "log-odds", "because")
     for reason in result.reasons:
-        reasons.add_row(f"{reason.contribution:+.2f}", reason.text)
+        reasons.add_row(_points(reason.points), f"{reason.contribution:+.2f}", reason.text)
     rest = result.raw_score - sum(reason.contribution for reason in result.reasons)
-    reasons.add_row(f"{rest:+.2f}", "all else: an average row, and facts that weigh less")
-    reasons.add_row(f"{result.raw_score:+.2f}", "raw score")
+    told = sum(reason.points for reason in result.reasons)
+    whole = 100 * (result.probability - result.typical)
+    reasons.add_row(
+        _points(whole - told), f"{rest:+.2f}", "all else: an average row, and facts that weigh less"
+    )
+    reasons.add_row(_points(whole), f"{result.raw_score:+.2f}", "all points, and the raw score")
     show(events, reasons)
+    parts = ", ".join(f"{part} {_points(points)}" for part, points in result.points.items())
+    show(
+        f"Points are percentage points of probability, from {percent(result.typical)} of a row of "
+        f"which nothing is known to {percent(result.probability)}: {parts}"
+    )
     if result.look_alikes:
         like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
         show(f"Nearest customers, as they looked just before they bought: {like}")
@@ -144,6 +153,10 @@ def print_explanation(result: Explanation) -> None:
         f"tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
+
+
+def _points(points: float) -> str:
+    return show_points(points).removesuffix(" points")
 
 
 def print_spark_prediction(result: "SparkScores") -> None:

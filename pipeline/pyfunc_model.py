@@ -61,9 +61,15 @@ class PropensityPyfunc(PythonModel):
         threads = asked["threads"]
         scores = pd.DataFrame(self.scorer.score(values, threads), index=index)
         nothing = np.full(len(scores), None, object)
-        scores["reasons"] = scores["look_alikes"] = nothing
+        nobody_asked = {
+            f"{part}_points": np.full(len(scores), np.nan) for part in self.scoring.PARTS
+        }
+        nobody_asked |= {"reasons": nothing, "reasons_against": nothing, "look_alikes": nothing}
+        scores = scores.assign(**nobody_asked)
         if asked["reasons"]:
-            scores["reasons"] = _lists(self.scorer.raising(values, asked["most"], threads))
+            told = self.scorer.told(values, asked["most"], threads)
+            for name, column in told.items():
+                scores[name] = _lists(column) if isinstance(column, list) else column
         if asked["look_alikes"]:
             found = self.scorer.look_alikes(values, asked["most"])
             scores["look_alikes"] = _lists([[name for name, _ in row] for row in found])

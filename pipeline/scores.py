@@ -125,7 +125,7 @@ def score(
     frame.insert(1, "name", names[snapshots.entity].astype(str))
     frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
     frame.insert(3, "model_version", champion.version.number)
-    frame["reasons"] = model.raising(matrix, *kin, most=REASONS)
+    frame = frame.assign(**model.told(matrix, *kin, most=REASONS))
     frame["look_alikes"] = [
         [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
     ]

@@ -6,6 +6,7 @@ import numpy as np
 
 from features.definitions import Feature
 from models.dataset import Dataset
+from models.scoring import PARTS
 
 
 def pyfunc_frame(rows: Dataset) -> Any:
@@ -52,7 +53,9 @@ def _signature() -> Any:
         ColSpec("string", "fit_tier", required=False),
         ColSpec("double", "usage_score", required=False),
         ColSpec("string", "usage_tier", required=False),
+        *(ColSpec("double", f"{part}_points", required=False) for part in PARTS),
         ColSpec(texts, "reasons", required=False),
+        ColSpec(texts, "reasons_against", required=False),
         ColSpec(texts, "look_alikes", required=False),
         ColSpec("long", "model_version", required=False),
     ]

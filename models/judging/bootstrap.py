@@ -40,12 +40,16 @@ INTERVAL = (2.5, 97.5)
 
 
 def signed(value: float) -> str:
+    """With three decimals, and more where the sign of a small number would be lost.
+
+    >>> signed(0.05), signed(-0.0004), signed(0.0)
+    ('+0.050', '-0.0004', '0.000')
     """
-    >>> signed(0.05), signed(-0.0004)
-    ('+0.050', '0.000')
-    """
-    text = f"{value:+.3f}"
-    return text[1:] if float(text) == 0 else text
+    for decimals in (3, 4, 5, 6):
+        text = f"{value:+.{decimals}f}"
+        if float(text):
+            return text
+    return "0.000"
 
 
 def pr_auc_difference(table: "pd.DataFrame", contender: str) -> tuple[float, float, str]:

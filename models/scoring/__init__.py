@@ -10,13 +10,14 @@ from .facts import show, tell
 from .intake import check_frame, to_frame, to_values
 from .learners import Learner, TermFunction
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
-from .reasons import Reason, raising, strongest
+from .reasons import PARTS, Reason, show_points, worded
 from .reference import SIMILARITY, Reference, Similarity, to_ranks
 from .scorer import FORMAT_VERSION, VIEWS, WORDING_FILE, Scorer, assemble
 
 __all__ = [
     "FORMAT_VERSION",
     "KEYS",
+    "PARTS",
     "SIMILARITY",
     "TIERS",
     "VIEWS",
@@ -36,14 +37,14 @@ __all__ = [
     "expected",
     "high_low",
     "move_odds",
-    "raising",
     "show",
+    "show_points",
     "sigmoid",
-    "strongest",
     "tell",
     "tier_basis",
     "tier_of",
     "to_frame",
     "to_ranks",
     "to_values",
+    "worded",
 ]

@@ -31,6 +31,25 @@ def _mapped(mapping: Mapping[str, Any], score: np.ndarray) -> np.ndarray:
     return sigmoid(high * np.logaddexp(0, score) - low * np.logaddexp(0, -score) + shift)
 
 
+def points_per_log_odds(
+    mapping: Mapping[str, Any], raw: np.ndarray, base: np.ndarray
+) -> np.ndarray:
+    """Percentage points of probability that a log-odds is worth between two raw scores.
+
+    The probability's mean slope on the straight way from `base` to `raw`. Contributions that add
+    up to raw - base, times this, add up to the difference of the probabilities, and are the Aumann
+    and Shapley (1974) prices of a probability that is a function of their sum.
+
+    >>> line = {"method": "isotonic", "score": [0.0, 1.0], "probability": [0.1, 0.5]}
+    >>> points_per_log_odds(line, np.array([1.0, 0.0]), np.array([0.0, 0.0])).round(6)
+    array([40., 20.])
+    """
+    # So near that only a difference quotient around the point says how steep it is there.
+    near = np.abs(raw - base) < 1e-6
+    low, high = np.where(near, base - 5e-5, base), np.where(near, base + 5e-5, raw)
+    return 100 * (calibrate(mapping, high) - calibrate(mapping, low)) / (high - low)
+
+
 def move_odds(probability: np.ndarray, shift: float) -> np.ndarray:
     """Probabilities whose odds are exp(shift) times as high.
 

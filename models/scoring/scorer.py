@@ -9,11 +9,11 @@ import numpy as np
 
 from .columns import check_columns, encode
 from .learners import Learner
-from .probability import calibrate, high_low, tier_basis, tier_of
-from .reasons import Reason, raising, strongest
+from .probability import calibrate, high_low, points_per_log_odds, tier_basis, tier_of
+from .reasons import PARTS, Reason, by_part, strongest, texts
 from .reference import SIMILARITY, Similarity, to_ranks
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 VIEWS = ("fit", "usage")
 """Who they are, and what they do: two further scores of a row."""
 WORDING_FILE = "reasons.json"
@@ -115,21 +115,52 @@ class Scorer:
         ColumnError
             As `score`.
         """
-        found: list[list[Reason]] = []
+        return [reason for part in self._why(values, top, threads) for reason in part[0]]
+
+    def told(self, values: Mapping[str, Any], most: int, threads: int = 1) -> dict[str, Any]:
+        """What a scores table says of why: columns by name.
+
+        Returns
+        -------
+        dict
+            ``engagement_points`` and so on for all `PARTS`, float64 of shape (n,): percentage
+            points of probability, which together are the row's probability less `typical`; and
+            ``reasons`` and ``reasons_against``, lists of texts of at most `most` of the reasons
+            that raise and lower it, strongest first. Of these only the 3 x `most` strongest are
+            looked at: where one direction outweighs all, there are fewer of the other.
+        """
+        whole = self._why(values, 3 * most, threads)
+        points = {f"{name}_points": [part[1][name] for part in whole] for name in PARTS}
+        reasons = [reason for part in whole for reason in part[0]]
+        return {
+            **{name: np.concatenate([*parts, np.empty(0)]) for name, parts in points.items()},
+            "reasons": [texts(found, "raises", most) for found in reasons],
+            "reasons_against": [texts(found, "lowers", most) for found in reasons],
+        }
+
+    def typical(self, values: Mapping[str, Any]) -> float:
+        """Probability of a row of which nothing is known, in the units of `score`."""
+        first = {name: column[:1] for name, column in values.items()}
+        return float(calibrate(self.calibration, self.contributions(first)[""])[0])
+
+    def _why(
+        self, values: Mapping[str, Any], top: int, threads: int
+    ) -> list[tuple[list[list[Reason]], dict[str, np.ndarray]]]:
+        found = []
         for part in self._blocks(values, _REASONS_BLOCK):
             # LightGBM divides by the number of rows.
-            if len(part["as_of"]):
-                contributions = self.contributions(part, threads)
-                found += strongest(contributions, self.wording, part, top)
+            if not len(part["as_of"]):
+                continue
+            contributions = self.contributions(part, threads)
+            base, raw = contributions[""], np.sum(list(contributions.values()), axis=0)
+            worth = points_per_log_odds(self.calibration, raw, base)
+            found.append(
+                (
+                    strongest(contributions, worth, self.wording, part, top),
+                    by_part(contributions, worth, self.wording),
+                )
+            )
         return found
-
-    def raising(self, values: Mapping[str, Any], most: int, threads: int = 1) -> list[list[str]]:
-        """Texts of at most `most` of the reasons that raise a row's score, strongest first.
-
-        Only the 3 x `most` strongest reasons of a row are looked at: what lowers its score more
-        than all that is told here leaves fewer.
-        """
-        return [raising(found, most) for found in self.reasons(values, 3 * most, threads)]
 
     def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
         """Names and distances of the k nearest customers of each row, nearest first."""

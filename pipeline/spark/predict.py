@@ -15,6 +15,7 @@ import pyarrow as pa
 from features.clock import to_text
 from features.events import Level
 from features.part import LogPart
+from models.scoring import PARTS
 from pipeline import registry
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.freshness import check_freshness
@@ -50,7 +51,9 @@ SCORES = pa.schema(
         ("fit_tier", pa.string()),
         ("usage_score", pa.float64()),
         ("usage_tier", pa.string()),
+        *((f"{part}_points", pa.float64()) for part in PARTS),
         ("reasons", pa.list_(pa.string())),
+        ("reasons_against", pa.list_(pa.string())),
         ("look_alikes", pa.list_(pa.string())),
         ("scored_at", TIME),
     ]

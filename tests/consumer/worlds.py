@@ -53,7 +53,7 @@ def write_artefact(fitted: Fitted, root: Path, n_rows: int = 40, mark: str = "")
         )
     given = rows.matrix, rows.account, rows.domain
     batch = fitted.model.predict(*given)
-    batch["reasons"] = fitted.model.raising(*given, most=3)
+    batch = batch.assign(**fitted.model.told(*given, most=3))
     like = fitted.model.look_alikes(*given, k=3)
     batch["look_alikes"] = [[name for name, _ in row] for row in like]
     return Artefact(root / "model", pyfunc_frame(rows), batch)

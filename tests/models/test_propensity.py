@@ -10,7 +10,9 @@ from features.errors import NotEnoughHistory, SchemaMismatch
 from features.matrix import FeatureMatrix
 from models.dataset import Dataset
 from models.judging.bootstrap import Contender, evaluate
+from models.learners.encoding import values_of
 from models.propensity import ModelSpec, PropensityModel
+from models.scoring import PARTS, worded
 
 
 def _predict(model: PropensityModel, rows: Dataset) -> object:
@@ -161,7 +163,10 @@ def test_a_reason_states_the_fact_and_what_is_typical(fitted: object) -> None:
     typical = int(np.median(fitted.train.matrix.column("invites_count_28d")))
     assert invites.text == f"invites: {count} times in the last 28 days (typical: {typical})"
     row, plan = told["plan"]
-    assert plan.text == f"plan: {rows.matrix.column('plan')[row]} (typical: free)"
+    is_free = rows.matrix.column("plan")[row] == "free"
+    # What is typical anyway is not said twice.
+    usual = "" if is_free else " (typical: free)"
+    assert plan.text == f"plan: {rows.matrix.column('plan')[row]}{usual}"
 
 
 def test_all_reasons_and_the_constant_add_up_to_the_raw_score(fitted: object) -> None:
@@ -173,3 +178,29 @@ def test_all_reasons_and_the_constant_add_up_to_the_raw_score(fitted: object) ->
     told = fitted.model.explain(rows.matrix, rows.account, rows.domain, top=100)
     total = constant + [sum(reason.contribution for reason in reasons) for reasons in told]
     np.testing.assert_allclose(total, _predict(fitted.model, rows)["raw_score"], atol=1e-9)
+
+
+def test_points_of_the_parts_add_up_to_the_probability(fitted: object) -> None:
+    rows = fitted.test.take(np.arange(300))
+    given = rows.matrix, rows.account, rows.domain
+    told = fitted.model.told(*given)
+    points = np.sum([told[f"{part}_points"] for part in PARTS], axis=0)
+    values = values_of(*given)
+    typical = fitted.model.scorer.typical(values)
+    probability = _predict(fitted.model, rows)["probability"].to_numpy()
+    np.testing.assert_allclose(points / 100 + typical, probability, atol=1e-9)
+    assert 0 < typical < 0.5
+    assert sum(np.abs(told[f"{part}_points"]).max() > 0.1 for part in PARTS) >= 2
+
+
+def test_reasons_of_a_table_say_how_many_points_they_bring(fitted: object) -> None:
+    rows = fitted.test.take(np.arange(40))
+    given = rows.matrix, rows.account, rows.domain
+    told = fitted.model.told(*given, most=2)
+    for place, reasons in enumerate(fitted.model.explain(*given, top=6)):
+        for_it = [reason for reason in reasons if reason.points > 0][:2]
+        against = [reason for reason in reasons if reason.points < 0][:2]
+        assert told["reasons"][place] == [worded(reason) for reason in for_it]
+        assert told["reasons_against"][place] == [worded(reason) for reason in against]
+        assert all(": +" in text for text in told["reasons"][place])
+        assert {reason.part for reason in reasons} <= set(PARTS)

@@ -5,6 +5,7 @@ import pytest
 
 from features.clock import to_text
 from features.errors import EventLogError
+from models.scoring import worded
 from pipeline.explain import explain
 
 
@@ -29,7 +30,7 @@ def test_an_explanation_ends_at_the_score_of_the_batch(best):
 
 def test_it_gives_the_reasons_and_customers_of_the_batch_first(best):
     found, row = best
-    raising = [reason.text for reason in found.reasons if reason.direction == "raises"]
+    raising = [worded(reason) for reason in found.reasons if reason.direction == "raises"]
     assert raising[: len(row["reasons"])] == list(row["reasons"])
     assert [name for name, _ in found.look_alikes][:3] == list(row["look_alikes"])
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features.errors import SettingsError
+from pipeline.demo import demo_of, make_demo
 from pipeline.simulate import SimulationSummary, simulate
 from pipeline.simulate.accounts import draw_accounts
 from pipeline.simulate.hazard import NOT_CONVERTED, HazardPath, truth_columns
@@ -406,3 +407,11 @@ def test_one_account_alone_is_a_world(tmp_path: Path) -> None:
     summary = simulate(SimulateSpec(accounts=1, days=60), tmp_path / "world")
     assert (summary.accounts, summary.snapshots, summary.base_rate) == (1, 0, None)
     assert summary.events > 2
+
+
+def test_the_demo_company_is_the_one_that_was_simulated_there(tmp_path):
+    told: list[str] = []
+    made = make_demo(tmp_path, accounts=60, days=120, seed=5, say=told.append)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "world").rglob("*")}
+    assert demo_of(tmp_path, say=told.append) == made
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "world").rglob("*")} == before

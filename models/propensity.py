@@ -15,7 +15,7 @@ from models.learners.inputs import Inputs
 from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
 from models.reasons import wording
 from models.scorecard_rules import Rule
-from models.scoring import ColumnError, Learner, Reason, Scorer
+from models.scoring import ColumnError, Learner, LookAlike, Reason, Scorer
 from models.tiering.fit_usage import fit_fit_usage
 from models.tiering.tiers import fit_tiers
 
@@ -148,8 +148,8 @@ class PropensityModel:
         account: np.ndarray | None = None,
         domain: np.ndarray | None = None,
         k: int = 3,
-    ) -> list[list[tuple[str, float]]]:
-        """Names and distances of each row's nearest customers; empty when too few are known."""
+    ) -> list[list[LookAlike]]:
+        """Each row's nearest customers and what it shares with them; none if too few are known."""
         return _by_name(
             lambda values: self.scorer.look_alikes(values, k), values_of(matrix, account, domain)
         )

@@ -13,7 +13,7 @@ from features.labels import NEVER_US, Conversions
 from features.matrix import Snapshots
 from features.snapshots import eligible
 from models.learners.encoding import values_of
-from models.scoring import PARTS, Reason
+from models.scoring import PARTS, LookAlike, Reason
 from pipeline import registry
 from pipeline.champion import events_for, load_champion
 from pipeline.dataset import compute, kinship
@@ -47,7 +47,7 @@ class Explanation:
     status: str
     events: tuple[EventCount, ...]
     reasons: tuple[Reason, ...]
-    look_alikes: tuple[tuple[str, float], ...]
+    look_alikes: tuple[LookAlike, ...]
     raw_score: float
     typical: float
     points: dict[str, float]
@@ -66,7 +66,7 @@ class Explanation:
             "status": self.status,
             "events": [vars(count) for count in self.events],
             "reasons": [vars(reason) for reason in self.reasons],
-            "look_alikes": [list(pair) for pair in self.look_alikes],
+            "look_alikes": [one._asdict() for one in self.look_alikes],
             "raw_score": self.raw_score,
             "typical_probability": self.typical,
             "points": self.points,

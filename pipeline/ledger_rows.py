@@ -33,6 +33,7 @@ _KINDS = {
     "reasons": "texts",
     "reasons_against": "texts",
     "look_alikes": "texts",
+    "look_alikes_share": "texts",
     "scored_at": "time",
     "model": "text",
     "alias": "text",

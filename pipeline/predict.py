@@ -200,7 +200,7 @@ def _write(
             champion.settings, champion.heads.accounts, log, rows, scores, champion.version
         )
         accounts = write_account_scores(run, table, champion.version, as_of)
-    lists = ("reasons", "reasons_against", "look_alikes")
+    lists = ("reasons", "reasons_against", "look_alikes", "look_alikes_share")
     flat = scores.assign(**{name: scores[name].map("; ".join) for name in lists})
     write_atomically(csv, lambda path: flat.to_csv(path, index=False))
     write_atomically(parquet, lambda path: scores.to_parquet(path, index=False))

@@ -144,8 +144,12 @@ def print_explanation(result: Explanation) -> None:
         f"which nothing is known to {percent(result.probability)}: {parts}"
     )
     if result.look_alikes:
-        like = ", ".join(f"{name} ({distance:.2f})" for name, distance in result.look_alikes)
-        show(f"Nearest customers, as they looked just before they bought: {like}")
+        alike = table(
+            "distance", "nearest customers", "standing out alike, just before they bought"
+        )
+        for one in result.look_alikes:
+            alike.add_row(f"{one.distance:.2f}", one.name, "\n".join(one.shared))
+        show(alike)
     within = f"{result.horizon_days} day{'' if result.horizon_days == 1 else 's'}"
     show(
         f"Raw score {result.raw_score:+.2f} -> calibration ({result.calibration}) -> probability "

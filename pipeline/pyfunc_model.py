@@ -64,7 +64,8 @@ class PropensityPyfunc(PythonModel):
         nobody_asked = {
             f"{part}_points": np.full(len(scores), np.nan) for part in self.scoring.PARTS
         }
-        nobody_asked |= {"reasons": nothing, "reasons_against": nothing, "look_alikes": nothing}
+        texts = ("reasons", "reasons_against", "look_alikes", "look_alikes_share")
+        nobody_asked |= dict.fromkeys(texts, nothing)
         scores = scores.assign(**nobody_asked)
         if asked["reasons"]:
             told = self.scorer.told(values, asked["most"], threads)
@@ -72,7 +73,9 @@ class PropensityPyfunc(PythonModel):
                 scores[name] = _lists(column) if isinstance(column, list) else column
         if asked["look_alikes"]:
             found = self.scorer.look_alikes(values, asked["most"])
-            scores["look_alikes"] = _lists([[name for name, _ in row] for row in found])
+            scores["look_alikes"] = _lists([[one.name for one in row] for row in found])
+            words = self.scoring.shared_in_words
+            scores["look_alikes_share"] = _lists([[words(one) for one in row] for row in found])
         scores["model_version"] = pd.array([self.version] * len(scores), dtype="Int64")
         return scores
 

@@ -11,6 +11,7 @@ from features.events import EventLog
 from features.labels import Conversions, find_conversions
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import eligible
+from models.scoring import shared_in_words
 from pipeline.champion import Champion
 from pipeline.dataset import compute, display_names, kinship
 from pipeline.heads import with_heads
@@ -126,9 +127,9 @@ def score(
     frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
     frame.insert(3, "model_version", champion.version.number)
     frame = frame.assign(**model.told(matrix, *kin, most=REASONS))
-    frame["look_alikes"] = [
-        [name for name, _ in like] for like in model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
-    ]
+    alike = model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
+    frame["look_alikes"] = [[one.name for one in found] for found in alike]
+    frame["look_alikes_share"] = [[shared_in_words(one) for one in found] for found in alike]
     frame["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
     order = np.lexsort((snapshots.entity, -frame["raw_score"].to_numpy()))
     return frame.iloc[order].reset_index(drop=True)

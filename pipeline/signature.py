@@ -57,6 +57,7 @@ def _signature() -> Any:
         ColSpec(texts, "reasons", required=False),
         ColSpec(texts, "reasons_against", required=False),
         ColSpec(texts, "look_alikes", required=False),
+        ColSpec(texts, "look_alikes_share", required=False),
         ColSpec("long", "model_version", required=False),
     ]
     params = [

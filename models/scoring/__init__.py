@@ -5,6 +5,7 @@ calls this very code, so there is one scoring path. A row's result never depends
 rows are in the batch, nor on their order.
 """
 
+from .alike import LookAlike, shared_in_words
 from .columns import KEYS, ColumnError, check_columns, encode, expected
 from .facts import show, tell
 from .intake import check_frame, to_frame, to_values
@@ -24,6 +25,7 @@ __all__ = [
     "WORDING_FILE",
     "ColumnError",
     "Learner",
+    "LookAlike",
     "Reason",
     "Reference",
     "Scorer",
@@ -37,6 +39,7 @@ __all__ = [
     "expected",
     "high_low",
     "move_odds",
+    "shared_in_words",
     "show",
     "show_points",
     "sigmoid",

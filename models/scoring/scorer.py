@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .alike import LookAlike, look_alikes
 from .columns import check_columns, encode
 from .learners import Learner
 from .probability import calibrate, high_low, points_per_log_odds, tier_basis, tier_of
@@ -162,15 +163,20 @@ class Scorer:
             )
         return found
 
-    def look_alikes(self, values: Mapping[str, Any], k: int) -> list[list[tuple[str, float]]]:
-        """Names and distances of the k nearest customers of each row, nearest first."""
-        if self.similarity is None or self.space is None:
+    def look_alikes(
+        self, values: Mapping[str, Any], k: int, most: int = 3
+    ) -> list[list[LookAlike]]:
+        """The k nearest customers of each row, nearest first, with at most `most` shared facts."""
+        if self.similarity is None:
             return [[] for _ in range(check_columns(self.columns, values))]
-        ranks = [to_ranks(self.space, encode(self.columns, part)) for part in self._blocks(values)]
-        nearest = self.similarity.customers.nearest(np.vstack(ranks), values, k)
-        names = self.space["customer_names"]
-        rows = zip(*(part.tolist() for part in nearest), strict=True)
-        return [[(str(names[i]), d) for d, i in zip(*row, strict=True) if i >= 0] for row in rows]
+        names = [column["name"] for column in self.columns]
+        found: list[list[LookAlike]] = []
+        for part in self._blocks(values, _REASONS_BLOCK):
+            ranks = to_ranks(self.similarity.space, encode(self.columns, part))
+            nearest = self.similarity.customers.nearest(ranks, part, k)
+            space = self.similarity.space
+            found += look_alikes(space, names, self.wording, part, ranks, nearest, most)
+        return found
 
     def _score(self, values: Mapping[str, Any], threads: int) -> dict[str, np.ndarray]:
         names, matrix = assemble(self.columns, self.similarity, values)

@@ -55,6 +55,7 @@ SCORES = pa.schema(
         ("reasons", pa.list_(pa.string())),
         ("reasons_against", pa.list_(pa.string())),
         ("look_alikes", pa.list_(pa.string())),
+        ("look_alikes_share", pa.list_(pa.string())),
         ("scored_at", TIME),
     ]
 )

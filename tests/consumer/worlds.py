@@ -55,7 +55,8 @@ def write_artefact(fitted: Fitted, root: Path, n_rows: int = 40, mark: str = "")
     batch = fitted.model.predict(*given)
     batch = batch.assign(**fitted.model.told(*given, most=3))
     like = fitted.model.look_alikes(*given, k=3)
-    batch["look_alikes"] = [[name for name, _ in row] for row in like]
+    batch["look_alikes"] = [[one.name for one in row] for row in like]
+    batch["look_alikes_share"] = [[scoring.shared_in_words(one) for one in row] for row in like]
     return Artefact(root / "model", pyfunc_frame(rows), batch)
 
 

@@ -113,8 +113,30 @@ def test_look_alikes_are_named_and_nearest_first(fitted: object) -> None:
     names = set(fitted.world.customers.names)
     for row, neighbours in enumerate(found):
         assert len(neighbours) == 3
-        assert {name for name, _ in neighbours} <= names - {rows.account[row]}
-        assert [distance for _, distance in neighbours] == sorted(d for _, d in neighbours)
+        assert {one.name for one in neighbours} <= names - {rows.account[row]}
+        distances = [one.distance for one in neighbours]
+        assert distances == sorted(distances)
+
+
+def test_look_alikes_share_facts_of_the_row_in_which_both_stand_out(fitted: object) -> None:
+    rows = fitted.test
+    given = rows.matrix, rows.account, rows.domain
+    customers = fitted.world.customers
+    at = {name: place for place, name in enumerate(customers.names)}
+    told = 0
+    for row, neighbours in enumerate(fitted.model.look_alikes(*given, k=3)):
+        for one in neighbours:
+            assert len(one.shared) <= 3
+            for name in ("reports_count_28d", "invites_count_28d"):
+                values = fitted.train.matrix.column(name)
+                own = rows.matrix.column(name)[row]
+                theirs = customers.matrix.column(name)[at[one.name]]
+                begin = f"{name.split('_')[0]}: {own:,.0f} time"
+                if any(text.startswith(begin) and "28 days" in text for text in one.shared):
+                    told += 1
+                    # Higher than what most training rows have, both.
+                    assert min(own, theirs) >= np.nanmedian(values)
+    assert told > 20
 
 
 def test_a_model_without_similarity_has_no_look_alikes(fitted: object, fit: Callable) -> None:

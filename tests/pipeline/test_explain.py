@@ -32,7 +32,7 @@ def test_it_gives_the_reasons_and_customers_of_the_batch_first(best):
     found, row = best
     raising = [worded(reason) for reason in found.reasons if reason.direction == "raises"]
     assert raising[: len(row["reasons"])] == list(row["reasons"])
-    assert [name for name, _ in found.look_alikes][:3] == list(row["look_alikes"])
+    assert [one.name for one in found.look_alikes][:3] == list(row["look_alikes"])
 
 
 def test_reasons_come_strongest_first_and_their_sign_is_their_direction(best):
@@ -44,7 +44,7 @@ def test_reasons_come_strongest_first_and_their_sign_is_their_direction(best):
 
 
 def test_look_alikes_come_nearest_first(best):
-    distances = [distance for _, distance in best[0].look_alikes]
+    distances = [one.distance for one in best[0].look_alikes]
     assert distances == sorted(distances)
 
 

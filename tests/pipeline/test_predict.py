@@ -40,6 +40,7 @@ COLUMNS = [
     "reasons",
     "reasons_against",
     "look_alikes",
+    "look_alikes_share",
     "scored_at",
 ]
 

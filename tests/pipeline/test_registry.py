@@ -156,6 +156,7 @@ def test_the_model_names_and_types_what_it_takes_and_gives(artefact, demo):
         "reasons",
         "reasons_against",
         "look_alikes",
+        "look_alikes_share",
         "model_version",
     ]
 

@@ -15,7 +15,7 @@ from models.learners.inputs import Inputs
 from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
 from models.reasons import wording
 from models.scorecard_rules import Rule
-from models.scoring import ColumnError, Learner, LookAlike, Reason, Scorer
+from models.scoring import ColumnError, Former, Learner, LookAlike, Reason, Scorer
 from models.tiering.fit_usage import fit_fit_usage
 from models.tiering.tiers import fit_tiers
 
@@ -174,13 +174,14 @@ class PropensityModel:
         account: np.ndarray | None = None,
         domain: np.ndarray | None = None,
         most: int = 3,
+        former: Former | None = None,
     ) -> dict[str, Any]:
         """Points by part and the strongest reasons for and against: `models.scoring.Scorer.told`.
 
-        The registered model gives the very same.
+        The registered model gives the very same, but for what changed since `former`.
         """
         values = values_of(matrix, account, domain)
-        return _by_name(lambda values: self.scorer.told(values, most), values)
+        return _by_name(lambda values: self.scorer.told(values, most, former=former), values)
 
     def importance(self) -> list[tuple[str, float]]:
         """Columns with their share of what the model leans on, largest first; zeros left out.

@@ -56,7 +56,7 @@ class Stages:
     amount
         float64, shape (n,): NaN for none.
     quarantine
-        Rows that can't be used: ``line, reason`` and the row as it was.
+        Rows that can't be used or stand there twice: ``line, reason`` and the row as it was.
     ignored
         Rows of stages that the settings say mean nothing.
     """
@@ -106,16 +106,17 @@ def read_stages(spec: CrmSpec, base: Path, known: set[str], before: int) -> Stag
     entity = raw[spec.entity].astype(str).to_numpy(object)
     named = raw[spec.stage].astype(str).to_numpy(object)
     amount, countable = _amounts(raw[spec.amount] if spec.amount else None, len(raw))
+    meaning = np.array([spec.stages.get(name) for name in named], object)
+    means = np.array([one is not None for one in meaning], bool)
     reason = np.full(len(raw), None, object)
     # The last one that applies is told, so the gravest comes last.
+    reason[means & raw.astype(str).duplicated().to_numpy()] = "the same row again"
     reason[~countable] = "amount is no number"
     reason[[name not in spec.stages for name in named]] = "unknown stage"
     reason[[name not in known for name in entity]] = "unknown entity"
     reason[~readable] = "time can't be read"
     bad = np.array([one is not None for one in reason], bool)
-    meaning = np.array([spec.stages.get(name) for name in named], object)
-    nothing = ~bad & np.array([one is None for one in meaning], bool)
-    good = ~bad & ~nothing
+    nothing, good = ~bad & ~means, ~bad & means
     quarantine = raw[bad].astype(str)
     quarantine.insert(0, "reason", pd.Series(reason[bad], quarantine.index, dtype=str))
     # As an editor counts: line 1 holds the names.

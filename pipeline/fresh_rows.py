@@ -6,22 +6,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.clock import DAY_US, midnight_at_or_before, to_text
-from features.errors import NotEnoughHistory
+from features.errors import NotEnoughHistory, PQLError
 from features.events import EventLog
-from features.labels import find_conversions, label_snapshots
+from features.labels import Conversions, find_conversions, label_snapshots
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import eligible
 from models.dataset import Dataset
 from models.judging.bootstrap import Contender
 from models.judging.champion import unseen_by
-from models.judging.gate_evidence import CHALLENGER, CHAMPION, SCORECARD, as_fitted, moved_only
+from models.judging.gate_evidence import (
+    ANCHOR,
+    CHALLENGER,
+    CHAMPION,
+    SCORECARD,
+    as_fitted,
+    moved_only,
+)
+from models.monitoring.delays import share_known
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
-from pipeline.champion import Champion, events_for
+from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, engine_session, kinship
 from pipeline.settings import Run, Settings
 
 Say = Callable[[str], None]
+KNOWN = 0.95
+"""Least share of a date's conversions that must be known for its labels to be read."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +43,8 @@ class FreshRows:
     rows
         Mature, with the challenger's features.
     contenders
-        The challenger first; the champion where there is one to compare with; the scorecard.
+        The challenger first; champion and anchor where there is one to compare with; the
+        scorecard.
     tiers
         Of the cohort at the newest midnight by each model's own cut-offs: object arrays of str.
     note
@@ -46,7 +57,13 @@ class FreshRows:
     note: str
 
 
-def fresh_rows(run: Run, challenger: Champion, champion: Champion | None, say: Say) -> FreshRows:
+def fresh_rows(
+    run: Run,
+    challenger: Champion,
+    champion: Champion | None,
+    say: Say,
+    anchor: Champion | None = None,
+) -> FreshRows:
     """The challenger's cohort at dates beyond all that either model has seen, scored by both.
 
     The calendar is the challenger's own, from its calibrate period on: the scorecard's points are
@@ -56,6 +73,8 @@ def fresh_rows(run: Run, challenger: Champion, champion: Champion | None, say: S
     ----------
     champion
         None where there is none, or none that answers the same question.
+    anchor
+        A former champion to compare with, too; it was calibrated before either of the others.
 
     Raises
     ------
@@ -64,14 +83,14 @@ def fresh_rows(run: Run, challenger: Champion, champion: Champion | None, say: S
     """
     with engine_session(run.settings):
         log = events_for(run, challenger, say)
-        data = _labelled(run, challenger, log)
+        data = _labelled(run, challenger, log, say)
         newest = data.as_of == midnight_at_or_before(log.data_end)
-        fresh, note = _fresh(run, challenger, champion, data)
+        fresh, note = _fresh(run, challenger, champion, anchor, data)
         kept = fresh | newest
         rows, fresh, newest = data.take(kept), fresh[kept], newest[kept]
         say(f"Judging on {fresh.sum():,} rows whose outcome neither model has seen")
         contenders, tiers = {}, {}
-        for name, one in ((CHALLENGER, challenger), (CHAMPION, champion)):
+        for name, one in ((CHALLENGER, challenger), (CHAMPION, champion), (ANCHOR, anchor)):
             if one is None:
                 continue
             raw, probability, tier = _scores(run, one, log, rows.matrix, say)
@@ -84,7 +103,7 @@ def fresh_rows(run: Run, challenger: Champion, champion: Champion | None, say: S
     return FreshRows(judged, contenders, tiers, note)
 
 
-def _labelled(run: Run, challenger: Champion, log: EventLog) -> Dataset:
+def _labelled(run: Run, challenger: Champion, log: EventLog, say: Say) -> Dataset:
     """The cohort from the calibrate period on to the newest mature date, and at midnight."""
     settings = challenger.settings
     conversions = find_conversions(log, settings.entity, settings.conversion)
@@ -99,7 +118,50 @@ def _labelled(run: Run, challenger: Champion, log: EventLog) -> Dataset:
     ).snapshots
     labels = label_snapshots(rows, conversions, settings.horizon_days, log.data_end)
     matrix = compute(log, rows, challenger.model.features, run.settings, "Features")
-    return Dataset(matrix, labels.label, labels.mature, *kinship(log, rows))
+    dates = np.unique(rows.as_of[labels.mature])
+    known = nearly_known(dates, conversions, settings.horizon_days, log.data_end, say)
+    mature = labels.mature & np.isin(rows.as_of, known)
+    return Dataset(matrix, labels.label & mature, mature, *kinship(log, rows))
+
+
+def nearly_known(
+    dates: np.ndarray, conversions: Conversions, horizon_days: int, data_end: int, say: Say
+) -> np.ndarray:
+    """Those of the mature dates whose conversions are nearly all known, by the delays so far.
+
+    What becomes known late is missing from the labels of the newest dates, and would pass for a
+    lower rate.
+
+    Parameters
+    ----------
+    dates
+        int64 microseconds, rising.
+    """
+    seen = conversions.known_at < data_end
+    occurred, known = conversions.occurred_at[seen], conversions.known_at[seen]
+    left = len(dates)
+    # The younger a date, the less of it is known.
+    while left and _share(occurred, known, dates[left - 1], horizon_days, data_end) < KNOWN:
+        left -= 1
+    if left < len(dates):
+        say(
+            f"Left out {len(dates) - left:,} of {len(dates):,} dates, the newest: by the delays so "
+            f"far over {100 * (1 - KNOWN):.0f} % of their conversions are not known yet"
+        )
+    return dates[:left]
+
+
+def _share(
+    occurred: np.ndarray, known: np.ndarray, as_of: int, horizon_days: int, data_end: int
+) -> float:
+    """Share of a horizon's conversions known by now, in (0, 1]: the mean over its days."""
+    # A probe that is known at once asks for the share of its moment, and no delay grows by it.
+    days = as_of + (np.arange(horizon_days) + 0.5) * DAY_US
+    found = [
+        share_known(np.r_[occurred, day], np.r_[known, day], data_end)[-1]
+        for day in days.astype(np.int64)
+    ]
+    return float(np.mean(found))
 
 
 def _dates(challenger: Champion, log: EventLog) -> np.ndarray:
@@ -113,10 +175,14 @@ def _dates(challenger: Champion, log: EventLog) -> np.ndarray:
 
 
 def _fresh(
-    run: Run, challenger: Champion, champion: Champion | None, data: Dataset
+    run: Run,
+    challenger: Champion,
+    champion: Champion | None,
+    anchor: Champion | None,
+    data: Dataset,
 ) -> tuple[np.ndarray, str]:
-    """Which rows neither has seen, bool of shape (n,), and what to say of them."""
-    models = [one.model for one in (challenger, champion) if one is not None]
+    """Which rows none has seen, bool of shape (n,), and what to say of them."""
+    models = [one.model for one in (challenger, champion, anchor) if one is not None]
     horizon, note = challenger.settings.horizon_days, ""
     fresh = data.mature & _unseen(models, data, horizon)
     if champion is not None and moved_only(challenger.model, champion.model):
@@ -185,6 +251,23 @@ def _scorecard(challenger: Champion, data: Dataset) -> Scorecard:
         horizon_days=settings.horizon_days,
         seed=settings.seed,
     )
+
+
+def comparable(
+    run: Run, challenger: Champion, number: int, say: Say
+) -> tuple[Champion | None, list[str]]:
+    """A former or present champion by number; None where nothing compares the two, and why."""
+    try:
+        champion = load_champion(run, str(number))
+        events_for(run, champion, lambda _: None)
+    except PQLError as error:
+        # It must not stand in the way of the one that would replace it.
+        say(f"Warning: version {number} can't score today's data: {error}")
+        return None, [f"the champion can't score these data: {str(error).splitlines()[0]}"]
+    if champion.settings.rows is not None:
+        return None, ["the champion was trained on a table of rows, whose cohort is not known"]
+    differences = question_differences(challenger.settings, champion.settings)
+    return (None if differences else champion), differences
 
 
 def question_differences(challenger: Settings, champion: Settings) -> list[str]:

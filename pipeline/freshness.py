@@ -8,7 +8,7 @@ from features.clock import SECOND_US, to_text
 from features.errors import NotFresh, SettingsError, few
 from features.events import EventLog
 from features.spec import Spec
-from models.monitoring.volume import OddVolume, VolumeSpec, judge_volumes, recent
+from models.monitoring.volume import OddVolume, VolumeSpec, idle, judge_volumes, recent
 
 _HOUR_US = 3600 * SECOND_US
 
@@ -19,7 +19,8 @@ class FreshnessSpec(Spec):
     Parameters
     ----------
     max_age_hours
-        How long before as_of the newest event may have become known.
+        How long before as_of the newest event may have become known. Days on which usually
+        nothing comes, and those named in ``volume.holidays``, are not counted.
     """
 
     max_age_hours: PositiveFloat = 48.0
@@ -50,8 +51,11 @@ def doubts(log: EventLog, as_of: int, spec: FreshnessSpec) -> tuple[list[str], l
     found = recent(log, as_of)
     reasons: list[str] = []
     hints: list[str] = []
-    if found.newest_at is None or as_of - found.newest_at > spec.max_age_hours * _HOUR_US:
-        reasons.append(_too_old(found.newest_at, as_of, spec))
+    pause = idle(found, as_of, spec.volume.holidays)
+    if found.newest_at is None:
+        reasons.append("No event was known before.")
+    elif as_of - found.newest_at - pause > spec.max_age_hours * _HOUR_US:
+        reasons.append(_too_old(found.newest_at, as_of, pause, spec))
     for odd in judge_volumes(names, found, as_of, spec.volume):
         (reasons if odd.refused else hints).append(_told(odd, as_of))
     return reasons, hints
@@ -77,12 +81,12 @@ def check_freshness(
         )
 
 
-def _too_old(newest_at: int | None, as_of: int, spec: FreshnessSpec) -> str:
-    if newest_at is None:
-        return "No event was known before."
+def _too_old(newest_at: int, as_of: int, pause: int, spec: FreshnessSpec) -> str:
     hours = (as_of - newest_at) / _HOUR_US
+    due = hours - pause / _HOUR_US
+    counted = f", {due:.0f} of them on days that usually have events" if pause else ""
     return (
-        f"The newest event was known at {to_text(newest_at)}, {hours:.0f} hours before; "
+        f"The newest event was known at {to_text(newest_at)}, {hours:.0f} hours before{counted}; "
         f"freshness.max_age_hours allows {spec.max_age_hours:g}."
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.clock import to_text
+from features.clock import DAY_US, to_text
 from features.errors import SettingsError
 from pipeline.ledger_rows import digest_of, joined, numbered, typed
 from pipeline.registry import CHAMPION
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _FACTS = "entry"
 """What the metadata of a file have an `Entry` under."""
+_IN_TIME_US = 2 * DAY_US
+"""How long after its as_of somebody may still act on a score: a night that failed is run again."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Entry:
     seen
         Whether the version had learnt from outcomes of that date: never judge it by them.
     settled_by
-        as_of of the scores that its tiers were settled against; None for none.
+        (as_of, sequence) of the entry of this version that its tiers were settled against; None
+        for none. Sequence 0: an older ledger kept the date alone.
     scored_at
         When these scores were first given, microseconds UTC; None where nobody said.
     """
@@ -51,8 +54,18 @@ class Entry:
     alias: str
     backfill: bool
     seen: bool
-    settled_by: int | None
+    settled_by: tuple[int, int] | None
     scored_at: int | None
+
+    @property
+    def written_at(self) -> int:
+        """When it was written, microseconds UTC; its as_of where nobody said (simulations)."""
+        return self.as_of if self.scored_at is None else self.scored_at
+
+    @property
+    def in_time(self) -> bool:
+        """Whether somebody could act on it: no backfill, written in (-inf, as_of + 2 days]."""
+        return not self.backfill and self.written_at - self.as_of <= _IN_TIME_US
 
 
 def append(
@@ -65,7 +78,7 @@ def append(
     alias: str,
     backfill: bool,
     seen: bool,
-    settled_by: int | None,
+    settled_by: tuple[int, int] | None,
     data_end: int,
     log_fingerprint: str,
 ) -> Entry:
@@ -228,11 +241,19 @@ def _with_digests(folder: Path) -> list[tuple[Entry, str]]:
             continue
         try:
             told = pq.read_metadata(path).metadata or {}
-            entry = Entry(**json.loads(told[_FACTS.encode()]), path=path)
-            found.append((entry, told[b"digest"].decode()))
+            facts = json.loads(told[_FACTS.encode()])
+            facts["settled_by"] = _pair(facts["settled_by"])
+            found.append((Entry(**facts, path=path), told[b"digest"].decode()))
         except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
             raise _unreadable(path, error) from error
     return sorted(found, key=lambda pair: _order(pair[0]))
+
+
+def _pair(settled_by: list[int] | int | None) -> tuple[int, int] | None:
+    if settled_by is None:
+        return None
+    as_of, sequence = (settled_by, 0) if isinstance(settled_by, int) else settled_by
+    return as_of, sequence
 
 
 def _order(entry: Entry) -> tuple[int, int, int]:

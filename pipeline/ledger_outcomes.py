@@ -9,7 +9,7 @@ import numpy as np
 from features.events import EventLog
 from features.labels import Conversions, label_snapshots
 from features.matrix import Snapshots
-from models.monitoring.delays import share_known, still_to_come
+from models.monitoring.delays import share_known, still_to_come, still_to_come_error
 from models.monitoring.realised import Outcomes
 from pipeline import ledger
 from pipeline.dataset import kinship
@@ -52,10 +52,14 @@ class Said:
         With the columns that were asked for.
     seen
         Dates that are left out, since the champion had learnt from their outcomes.
+    late
+        Dates that are left out, since their scores were written too late to act on them by then:
+        `with_backfilled` counts them. Both are told of the ledger as it stands now.
     """
 
     rows: "pd.DataFrame"
     seen: int
+    late: int
 
 
 def counted(
@@ -68,40 +72,37 @@ def counted(
 ) -> Said:
     """What the champion said with as_of in (-inf, before), one entry per as_of.
 
-    Of several entries for one as_of the last one written before `before` counts, or, if all were
-    written later, the first. So what counted at a date does not change by what is written after.
+    Only entries count that were written before `before`, and within two days of their as_of: of
+    several for one as_of the last. An entry written in [before, inf) did not exist then, so none
+    ever changes these rows.
 
     Parameters
     ----------
     with_backfilled
-        Whether scores count that were made for past dates afterwards (`backfill`): nobody could
-        act on those.
+        Whether dates without such an entry count by one that was made afterwards (`backfill`, or
+        `predict` of a past date): the last written before `before`, or, if all were written later,
+        the first. Nobody could act on those, and a date may gain one later.
     """
     entries = [
         entry
         for entry in ledger.entries(store, model)
-        if entry.as_of < before
-        and entry.alias == CHAMPION
-        and (with_backfilled or not entry.backfill)
+        if entry.as_of < before and entry.alias == CHAMPION
     ]
-    chosen = _one_per_date([entry for entry in entries if not entry.seen], before)
-    seen = {entry.as_of for entry in entries} - {entry.as_of for entry in chosen}
-    return Said(ledger.read_entries(chosen, columns), len(seen))
-
-
-def _one_per_date(entries: "list[ledger.Entry]", before: int) -> "list[ledger.Entry]":
-    def written(entry: ledger.Entry) -> tuple[int, int, int]:
-        # A score without a time of writing was written at its as_of.
-        at = entry.as_of if entry.scored_at is None else entry.scored_at
-        return at, entry.version, entry.sequence
-
-    chosen: dict[int, ledger.Entry] = {}
-    for entry in sorted(entries, key=written):
-        if written(entry)[0] < before:
-            chosen[entry.as_of] = entry
-        else:
-            chosen.setdefault(entry.as_of, entry)
-    return [chosen[as_of] for as_of in sorted(chosen)]
+    written = sorted(
+        (entry for entry in entries if not entry.seen),
+        key=lambda entry: (entry.written_at, entry.version, entry.sequence),
+    )
+    by_then = [entry for entry in written if entry.written_at < before]
+    in_time = {entry.as_of: entry for entry in by_then if entry.in_time}
+    # Of equal keys the last counts: the first written, else the last by then, else the one in time.
+    every = {entry.as_of: entry for entry in [*written[::-1], *by_then, *in_time.values()]}
+    chosen = every if with_backfilled else in_time
+    seen = {e.as_of for e in entries if e.seen and (with_backfilled or not e.backfill)}
+    return Said(
+        ledger.read_entries([chosen[as_of] for as_of in sorted(chosen)], columns),
+        len(seen - set(every)),
+        len(set(every) - set(chosen)),
+    )
 
 
 def microseconds(times: "pd.Series") -> np.ndarray:
@@ -130,6 +131,7 @@ def joined(
     as_of = microseconds(said["as_of"])
     unknown = len(np.unique(said["entity_id"].to_numpy(str)[entity < 0]))
     said, entity, as_of = (part[entity >= 0] for part in (said, entity, as_of))
+    since = int(as_of.min()) if len(as_of) else now
     order = np.lexsort((as_of, entity))
     said, entity, as_of = said.iloc[order], entity[order], as_of[order]
     who = Snapshots.of(level, entity, as_of, ids)
@@ -138,12 +140,14 @@ def joined(
     kept = labels.mature & ~conversions.converted_before(entity, as_of)
     said, who, label = said[kept], who.take(kept), labels.label[kept]
     account, _ = kinship(log, who)
+    to_come, error = _to_come(conversions, who.entity, label, now, since)
     rows = Outcomes(
         probability=said["probability"].to_numpy(float),
         tier=said["tier"].to_numpy(object),
         month=np.datetime_as_string(who.as_of.astype("datetime64[us]"), unit="M").astype(object),
         label=label,
-        to_come=_to_come(conversions, who.entity, label, now),
+        to_come=to_come,
+        to_come_error=error,
         cluster=np.unique(account.astype(str), return_inverse=True)[1],
     )
     version = said["model_version"].to_numpy(np.int64)
@@ -151,9 +155,12 @@ def joined(
 
 
 def _to_come(
-    conversions: Conversions, entity: np.ndarray, label: np.ndarray, now: int
-) -> np.ndarray:
+    conversions: Conversions, entity: np.ndarray, label: np.ndarray, now: int, since: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each row's known conversion stands for beside itself, and the standard error of that."""
     seen = np.flatnonzero(conversions.known_at < now)
-    known = np.ones(len(conversions.known_at))
-    known[seen] = share_known(conversions.occurred_at[seen], conversions.known_at[seen], now)
-    return np.where(label, still_to_come(known[entity]), 0.0)
+    history = conversions.occurred_at[seen], conversions.known_at[seen], now
+    expected, error = np.zeros((2, len(conversions.known_at)))
+    expected[seen] = still_to_come(share_known(*history, happened_from=since))
+    error[seen] = still_to_come_error(*history, happened_from=since)
+    return np.where(label, expected[entity], 0.0), np.where(label, error[entity], 0.0)

@@ -27,11 +27,11 @@ from models.monitoring.event_volumes import (
 from models.monitoring.realised import ALL, Outcomes, Realised, realised
 from models.monitoring.reference import FILE, NIGHTS
 from models.monitoring.spec import MonitorSpec
-from models.monitoring.verdict import Verdict, judge
+from models.monitoring.verdict import Verdict, judge, judgeable
 from models.scoring import TIERS
 from pipeline import ledger, registry
 from pipeline.champion import Champion, events_for, load_champion
-from pipeline.ledger_outcomes import Joined, counted, joined
+from pipeline.ledger_outcomes import Joined, Said, counted, joined
 from pipeline.monitor_reference import (
     cohort,
     make_reference,
@@ -82,11 +82,13 @@ class Monitoring:
     realised
         By month and tier, of all versions that were champion.
     recent
-        Of this version's newest dates: all rows, and those in the PQL tiers (`PQL`).
+        What the verdict judges: all rows, and those in the PQL tiers (`PQL`).
+    judged
+        Versions that gave those scores.
     unknown, immature
         Entities of the ledger that the log does not have, and rows whose horizon has not passed.
-    seen
-        Dates that are left out, since the champion had learnt from their outcomes.
+    seen, late
+        Dates that are left out, as `pipeline.ledger_outcomes.Said` has them.
     """
 
     as_of: int
@@ -97,9 +99,11 @@ class Monitoring:
     inputs: Inputs
     realised: list[Realised]
     recent: list[Realised]
+    judged: tuple[int, ...]
     unknown: int
     immature: int
     seen: int
+    late: int
     verdict: Verdict
 
     def as_dict(self) -> dict[str, Any]:
@@ -126,9 +130,11 @@ class Monitoring:
             "new_values": found.new_values,
             "realised": [asdict(one) for one in self.realised],
             "recent": [asdict(one) for one in self.recent],
+            "judged_versions": list(self.judged),
             "immature_rows": self.immature,
             "unknown_entities": self.unknown,
             "seen_dates": self.seen,
+            "late_dates": self.late,
         }
 
 
@@ -155,12 +161,21 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
     now = instant_of(log, as_of)
     known, pinned = _reference(run, champion, log, now, say)
     inputs = look(run, champion, log, known, now)
-    outcomes, seen = _outcomes(run, champion, log, now)
+    outcomes, said, quiet = _outcomes(run, champion, log, now)
     spec, draws = run.settings.monitor, run.settings.evaluation.n_bootstrap
-    seed = run.settings.seed
-    recent = _recent(outcomes, champion, spec, n_bootstrap=draws, seed=seed)
+    seed, number = run.settings.seed, champion.version.number
+    begin = now - (champion.settings.horizon_days + spec.realised_days) * DAY_US
+    recent, judged = _recent(outcomes, number, begin, spec, n_bootstrap=draws, seed=seed)
     verdict = judge(
-        inputs.scores, inputs.features, inputs.newcomer_features, inputs.gone, recent, spec
+        inputs.scores,
+        inputs.features,
+        inputs.newcomer_features,
+        inputs.gone,
+        recent,
+        spec,
+        about=_told_of(judged, number, begin),
+        # A whole window without a conversion is no delay any more.
+        quiet_days=quiet if now - quiet * DAY_US > begin else 0.0,
     )
     return Monitoring(
         as_of=now,
@@ -171,9 +186,11 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
         inputs=inputs,
         realised=realised(outcomes.rows, tuple(reversed(TIERS)), n_bootstrap=draws, seed=seed),
         recent=recent,
+        judged=judged,
         unknown=outcomes.unknown,
         immature=outcomes.immature,
-        seen=seen,
+        seen=said.seen,
+        late=said.late,
         verdict=verdict,
     )
 
@@ -182,7 +199,9 @@ def look(run: Run, champion: Champion, log: EventLog, known: dict[str, Any], now
     """Scores, features, newcomers and events of one night against the reference."""
     spec = run.settings.monitor
     counts = daily_counts(log, now, NIGHTS)
-    gone = vanished(known["events"], counts, now, spec.vanished_below)
+    gone = vanished(
+        known["events"], counts, now, spec.vanished_below, run.settings.freshness.volume.holidays
+    )
     added = new_events(known["events"], counts)
     rows = cohort(run, champion.settings, champion.model, log, np.array([now]))
     if not len(rows):
@@ -226,27 +245,54 @@ def _reference(
     return made, False
 
 
-def _outcomes(run: Run, champion: Champion, log: EventLog, now: int) -> tuple[Joined, int]:
+def _outcomes(run: Run, champion: Champion, log: EventLog, now: int) -> tuple[Joined, Said, float]:
+    """Mature rows, what counts, and days without conversions, if alarmingly many."""
     settings = champion.settings
     conversions = find_conversions(log, settings.entity, settings.conversion, known_before=now)
     said = counted(run.store, champion.version.name, now)
-    return joined(said.rows, log, conversions, settings.horizon_days, now), said.seen
+    found = joined(said.rows, log, conversions, settings.horizon_days, now)
+    found = replace(found, rows=replace(found.rows, as_of=found.as_of))
+    return found, said, conversions.quiet_days(now)
 
 
 def _recent(
-    outcomes: Joined, champion: Champion, spec: MonitorSpec, *, n_bootstrap: int, seed: int
+    outcomes: Joined, number: int, begin: int, spec: MonitorSpec, *, n_bootstrap: int, seed: int
+) -> tuple[list[Realised], tuple[int, ...]]:
+    """What the verdict is on, of as_of in (begin, inf), and the versions that gave those scores.
+
+    Of the version that scores now alone if enough of its own are mature; else of all that were
+    champion, which is what sales saw: a champion that changes often has never enough.
+    """
+    late = outcomes.as_of > begin
+    for rows in (late & (outcomes.version == number), late):
+        found = _of_all_and_pqls(outcomes.rows.take(rows), spec, n_bootstrap, seed)
+        if judgeable(found, spec):
+            break
+    return found, tuple(np.unique(outcomes.version[rows]).tolist())
+
+
+def _of_all_and_pqls(
+    rows: Outcomes, spec: MonitorSpec, n_bootstrap: int, seed: int
 ) -> list[Realised]:
-    """This version's newest mature dates: all rows, and those in the PQL tiers."""
-    own = outcomes.version == champion.version.number
-    if not own.any():
-        return []
-    newest = outcomes.as_of[own].max()
-    rows: Outcomes = outcomes.rows.take(
-        own & (outcomes.as_of > newest - spec.realised_days * DAY_US)
-    )
     named = np.where(np.isin(rows.tier.astype(str), spec.pql_tiers), PQL, "other").astype(object)
     found = realised(replace(rows, tier=named), (PQL,), n_bootstrap=n_bootstrap, seed=seed)
     return [one for one in found if one.month == ALL]
+
+
+def _told_of(versions: tuple[int, ...], number: int, begin: int) -> str:
+    """Why nothing is judged, or whose scores are, if not only those of the version of now."""
+    if not versions:
+        return (
+            f"Outcomes are not judged: no score after {to_text(begin)} that counts is old enough."
+        )
+    if versions == (number,):
+        return ""
+    *most, last = (str(version) for version in versions)
+    told = " and ".join([", ".join(most), last] if most else [last])
+    return (
+        f"These are scores of version{'s' if len(versions) > 1 else ''} {told}, since too few of "
+        f"version {number} are mature; if it was made for this, wait."
+    )
 
 
 def report_folder(run: Run, as_of: int) -> Path:

@@ -69,7 +69,9 @@ def make_reference(
         probability_of(model, rows),
         rows.cluster,
         newcomer_rows(log, settings, rows, run.settings.monitor.newcomers_days),
-        event_reference(daily_counts(log, newest, NIGHTS), newest),
+        event_reference(
+            daily_counts(log, newest, NIGHTS), newest, run.settings.freshness.volume.holidays
+        ),
     )
 
 

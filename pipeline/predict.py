@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,8 @@ def predict(
             f"{version.name} version {version.number}"
         )
         history = history_of(run, version, instant)
-        scores = scores_table(champion, log, scorable(run, champion, log, rows), history, now=now)
+        look_back = partial(scorable, run, champion, log)
+        scores = scores_table(champion, log, look_back(rows), history, now=now, look_back=look_back)
         files: tuple[Path, ...] = ()
         if len(scores):
             scores = written_down(run, champion, log, scores, instant, history, alias=model)
@@ -147,7 +149,7 @@ def written_down(
         alias=alias,
         backfill=backfill,
         seen=as_of < seen_until(champion.model),
-        settled_by=None if history is None else history.as_of,
+        settled_by=None if history is None else (history.as_of, history.sequence),
         data_end=log.data_end,
         log_fingerprint=log.fingerprint,
     )

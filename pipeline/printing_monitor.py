@@ -47,6 +47,8 @@ def print_monitoring(found: "Monitoring", page: Path) -> None:
         )
     if found.seen:
         lines.append(seen_told(found.seen))
+    if found.late:
+        lines.append(late_told(found.late, found.as_of))
     lines += [page_told(page), f"As of {to_text(found.as_of)}: {found.verdict.line}"]
     show("\n".join(lines))
 
@@ -58,8 +60,8 @@ def print_programme(found: "Programme") -> None:
             f"The ledger holds no score of {found.model} before {to_text(found.as_of)} that "
             "counts: score some nights first (`predict`)."
         )
-        if found.seen:
-            show(seen_told(found.seen))
+        for line in _left_out(found):
+            show(line)
         return
     names = ["by", "group", "scored", "PQLs", "PQL rate", "won", "median days", "mean days"]
     names += ["open", "revenue per PQL"] + (["opportunity"] if found.with_crm else [])
@@ -68,10 +70,11 @@ def print_programme(found: "Programme") -> None:
         metrics.add_row(*_cells(one, found.with_crm))
     show(metrics)
     lines = [
-        "PQL: first time in a tier of monitor.pql_tiers. Won: share of PQLs that did after that"
+        "PQL: first time in a tier of monitor.pql_tiers; a month's are divided by those scored in "
+        "it who were none before. Won: share of PQLs that did after that"
         f"{', by the CRM' if found.with_crm else ', by the conversions of the log'}. Days: from PQL"
         " to won, those still open taken into account (Kaplan-Meier); - where fewer than half ever "
-        "win. Brackets: 95 % intervals.",
+        "win. Brackets: 95 % intervals; none for the revenue of fewer than 30 accounts.",
         f"{len(found.wasted):,} PQLs passed their horizon unconverted, {len(found.missed):,} "
         "converted unflagged",
     ]
@@ -80,10 +83,28 @@ def print_programme(found: "Programme") -> None:
         lines.append(f"CRM rows that can't be used: {told}")
     if found.unknown:
         lines.append(f"{found.unknown:,} entities of the ledger are not in the log")
-    if found.seen:
-        lines.append(seen_told(found.seen))
+    lines += _left_out(found)
     lines += [f"Written: {near(path)}" for path in found.files]
     show("\n".join(lines))
+
+
+def _left_out(found: "Programme") -> list[str]:
+    lines = [seen_told(found.seen)] if found.seen else []
+    if found.late:
+        lines.append(f"{late_told(found.late, found.as_of)}; --backfilled counts them")
+    return lines
+
+
+def late_told(dates: int, as_of: int) -> str:
+    """How many dates are left out since nobody could act on the scores of them by then.
+
+    >>> late_told(1, 0).partition(":")[0]
+    '1 scored date left out'
+    """
+    return (
+        f"{dates:,} scored date{'' if dates == 1 else 's'} left out: scores written more than 2 "
+        f"days after their date, or not before {to_text(as_of)}, were on nobody's list by then"
+    )
 
 
 def _cells(one: "Metrics", with_crm: bool) -> list[str]:
@@ -117,6 +138,9 @@ def _number(value: float) -> str:
 
 
 def _money(one: "Metrics") -> str:
-    if one.revenue_low != one.revenue_low:
+    if not one.revenue:
         return "-"
-    return f"{one.revenue_per_pql:,.0f} ({one.revenue_low:,.0f} to {one.revenue_high:,.0f})"
+    value = f"{one.revenue_per_pql:,.0f}"
+    if one.revenue_low != one.revenue_low:
+        return value
+    return f"{value} ({one.revenue_low:,.0f} to {one.revenue_high:,.0f})"

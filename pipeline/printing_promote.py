@@ -17,7 +17,7 @@ def print_decision(result: Decision) -> None:
     lines = [_done(result)]
     if result.first_as_of is not None and result.last_as_of is not None:
         rows = f"Fresh rows: {to_text(result.first_as_of)} to {to_text(result.last_as_of)}. "
-        lines.insert(0, rows + "Intervals are paired, over accounts.")
+        lines.insert(0, f"{rows}Intervals are paired, over accounts.{_asked(result.asked)}")
     show(rules, *lines)
 
 
@@ -37,6 +37,12 @@ def _nothing(result: Decision) -> str:
             "`train` registers one, and --model names any version."
         )
     return f"{result.name} version {result.version} is the champion already."
+
+
+def _asked(times: int) -> str:
+    if times < 2:
+        return ""
+    return f" Asked {times} times since the last promotion, by whatever version: that widens them."
 
 
 def _done(result: Decision) -> str:

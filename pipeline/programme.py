@@ -16,6 +16,7 @@ from features.labels import NEVER_US, Conversions, find_conversions
 from features.matrix import Snapshots
 from models.monitoring.programme import Metrics, People
 from models.monitoring.programme import programme as metrics_of
+from models.monitoring.survival import mostly_known_until
 from models.scoring import TIERS
 from pipeline import registry
 from pipeline.champion import Champion, events_for, load_champion
@@ -43,11 +44,12 @@ class Programme:
         Everybody, by tier, by month and by what the settings name.
     missed, wasted
         False negatives (converted, not flagged before) and false positives (flagged, horizon
-        passed, not converted within it), one row each.
+        passed, not converted within it), one row each. Neither holds who converted before the flag
+        and was flagged since nobody knew.
     unknown
         Entities of the ledger that the log does not have.
-    seen
-        Dates that are left out, since the champion had learnt from their outcomes.
+    seen, late
+        Dates that are left out, as `pipeline.ledger_outcomes.Said` has them.
     quarantined
         Rows of the CRM table that can't be used, by reason.
     """
@@ -60,6 +62,7 @@ class Programme:
     wasted: "pd.DataFrame"
     unknown: int
     seen: int
+    late: int
     quarantined: dict[str, int]
     with_crm: bool
     files: tuple[Path, ...]
@@ -74,6 +77,7 @@ class Programme:
             "false_positives": len(self.wasted),
             "unknown_entities": self.unknown,
             "seen_dates": self.seen,
+            "late_dates": self.late,
             "crm": self.with_crm,
             "crm_quarantined": self.quarantined,
             "files": [str(path) for path in self.files],
@@ -88,7 +92,7 @@ def programme(
     model: str = registry.CHAMPION,
     with_backfilled: bool = False,
 ) -> Programme:
-    """Count what was known before as_of, the same whenever it is asked.
+    """Count what was known before as_of: the same whenever it is asked, unless `with_backfilled`.
 
     Parameters
     ----------
@@ -99,7 +103,7 @@ def programme(
         Whose conversion and horizon are meant; the ledger's entries are the champions' of their
         time.
     with_backfilled
-        Count scores that `backfill` made for past dates too.
+        Count scores too that were made for past dates afterwards.
 
     Raises
     ------
@@ -119,10 +123,12 @@ def programme(
     if run.settings.crm is not None:
         stages = read_stages(run.settings.crm, run.base, set(ids), now)
     conversions = find_conversions(log, settings.entity, settings.conversion, known_before=now)
-    known = said["entity_id"].isin(ids)
-    unknown = said.loc[~known, "entity_id"].nunique()
-    said = said[known].reset_index(drop=True)
-    who, people = _people(said, log, conversions, stages, spec.pql_tiers, now)
+    code = said["entity_id"].map({entity: at for at, entity in enumerate(ids)})
+    unknown = said.loc[code.isna(), "entity_id"].nunique()
+    said = said.assign(code=code)[code.notna()].astype({"code": np.int64}).reset_index(drop=True)
+    # Who had converted already, unknown to the scoring run, was nobody to call.
+    open_ = ~conversions.converted_before(said["code"].to_numpy(), microseconds(said["as_of"]))
+    who, people = _people(said[open_], log, conversions, stages, spec.pql_tiers, now)
     metrics = []
     if len(who):
         metrics = metrics_of(
@@ -134,11 +140,11 @@ def programme(
             n_bootstrap=run.settings.evaluation.n_bootstrap,
             seed=run.settings.seed,
         )
-    horizon = settings.horizon_days
+    horizon, (flagged, _) = settings.horizon_days, _first_flags(said, spec.pql_tiers, len(ids))
     lists = {
         "false_positives": false_positives(run.store, name, said, who, people, conversions,
                                            horizon),
-        "false_negatives": false_negatives(run.store, name, said, who, people, conversions, ids),
+        "false_negatives": false_negatives(run.store, name, said, flagged, conversions, ids),
     }  # fmt: skip
     if stages is not None:
         lists["crm_quarantine"] = stages.quarantine
@@ -151,10 +157,22 @@ def programme(
         wasted=lists["false_positives"],
         unknown=int(unknown),
         seen=found.seen,
+        late=found.late,
         quarantined={} if stages is None else stages.reasons,
         with_crm=stages is not None,
         files=_write(run, now, lists) if len(said) else (),
     )
+
+
+def _first_flags(
+    said: "pd.DataFrame", pql_tiers: tuple[str, ...], n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """as_of of each entity's first score in a PQL tier, `NEVER_US` for none, and that tier."""
+    pqls = said[said["tier"].isin(pql_tiers)].sort_values("as_of", kind="stable")
+    pqls = pqls.drop_duplicates("code")
+    flagged, tier = np.full(n, NEVER_US), np.full(n, None, object)
+    flagged[pqls["code"]], tier[pqls["code"]] = microseconds(pqls["as_of"]), pqls["tier"]
+    return flagged, tier
 
 
 def _people(
@@ -168,19 +186,21 @@ def _people(
     """Everybody who was scored, as snapshots of their first score."""
     level = log.manifest["level"]
     ids = log.ids(level)
-    code = {name: at for at, name in enumerate(ids)}
-    first = said.groupby("entity_id")["as_of"].min()
-    entity = np.array([code[name] for name in first.index], np.int64)
-    who = Snapshots.of(level, entity, microseconds(first), ids)
-    pqls = said[said["tier"].isin(pql_tiers)].sort_values("as_of", kind="stable")
-    pqls = pqls.drop_duplicates("entity_id").set_index("entity_id").reindex(who.ids)
-    is_pql = pqls["as_of"].notna().to_numpy()
-    flagged = np.full(len(who), NEVER_US)
-    flagged[is_pql] = microseconds(pqls["as_of"][is_pql])
-    never = np.full(len(who), NEVER_US)
+    first = said.groupby("code")["as_of"].min()
+    who = Snapshots.of(level, first.index.to_numpy(), microseconds(first), ids)
+    flagged, tier = (part[who.entity] for part in _first_flags(said, pql_tiers, len(ids)))
+    is_pql = flagged < NEVER_US
+    months, month = np.unique(said["as_of"].to_numpy("datetime64[M]"), return_inverse=True)
+    scored_in = np.zeros((len(who), len(months)), bool)
+    scored_in[np.searchsorted(who.entity, said["code"]), month] = True
+    never, known_until = np.full(len(who), NEVER_US), now
     if stages is None:
         when = conversions.occurred_at[who.entity]
         won = np.where(when >= flagged, when, NEVER_US)
+        seen = conversions.known_at < now
+        known_until = mostly_known_until(
+            conversions.occurred_at[seen], conversions.known_at[seen], now
+        )
         opportunity = lost = never
         revenue = np.zeros(len(who))
     else:
@@ -191,11 +211,10 @@ def _people(
         # Who won was an opportunity, whether or not somebody entered it.
         opportunity = np.minimum(opportunity, won)
         revenue = amounts_won(stages, who.ids, flagged)
-    tier = np.array(pqls["tier"], object)
-    tier[~is_pql] = None
     account, _ = kinship(log, who)
     people = People(
-        first_scored=who.as_of,
+        months=months,
+        scored_in=scored_in,
         first_pql=flagged,
         tier=tier,
         opportunity=opportunity,
@@ -204,6 +223,7 @@ def _people(
         revenue=revenue,
         cluster=np.unique(account.astype(str), return_inverse=True)[1],
         now=now,
+        known_until=known_until,
     )
     return who, people
 

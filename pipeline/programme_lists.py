@@ -30,6 +30,8 @@ def false_positives(
 ) -> "pd.DataFrame":
     """PQLs whose horizon [as_of, as_of + horizon_days) has passed without a known conversion.
 
+    Who had converted before the flag is no PQL in `people`, and not here.
+
     ``converted_at`` is filled for who converted later. The most confident come first.
     """
     end = np.where(people.is_pql, people.first_pql, 0) + horizon_days * DAY_US
@@ -47,28 +49,29 @@ def false_negatives(
     store: Path,
     model: str,
     said: "pd.DataFrame",
-    who: Snapshots,
-    people: People,
+    flagged: np.ndarray,
     conversions: Conversions,
     ids: np.ndarray,
 ) -> "pd.DataFrame":
-    """Who converted since the ledger begins and was no PQL before, with the last score before.
+    """Who converted since the ledger begins, unflagged until that was known, and the last score.
 
-    Empty cells mean that there was no score: the cohort did not hold it, or it signed up and
-    converted between two nights. The newest conversions come first.
+    That score is the last before the conversion. Empty cells mean that there was none: the cohort
+    did not hold it, or it signed up and converted between two nights. The newest conversions come
+    first.
 
     Parameters
     ----------
+    flagged
+        int64, shape (n,), by entity code: as_of of the first score in a PQL tier, microseconds UTC,
+        given before the conversion or after it; `NEVER_US` for none.
     ids
         Of all entities of the log, by code.
     """
     if not len(said):
         return _columns(["converted_at"])
     begin = int(microseconds(said["as_of"]).min())
-    flagged = np.full(len(ids), NEVER_US)
-    flagged[who.entity] = people.first_pql
     when = conversions.occurred_at
-    missed = np.flatnonzero((when >= begin) & (when < NEVER_US) & (flagged > when))
+    missed = np.flatnonzero((when >= begin) & (when < NEVER_US) & (flagged > conversions.known_at))
     converted = dict(zip(ids[missed], when[missed], strict=True))
     before = said[said["entity_id"].isin(converted)]
     limit = np.array([converted[name] for name in before["entity_id"]], np.int64)

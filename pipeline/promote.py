@@ -1,13 +1,13 @@
 """`promote` and `rollback`: who is champion, decided by the gate, and taken back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from features.clock import DAY_US, to_text, to_us
-from features.errors import NotEnoughHistory, PQLError, SettingsError
+from features.errors import NotEnoughHistory, SettingsError
 from models.bundle import read_about
 from models.judging.gate import (
     Ruling,
@@ -19,16 +19,18 @@ from models.judging.gate import (
 )
 from models.judging.gate_evidence import CHALLENGER, CHAMPION, Evidence, gather, judge_evidence
 from pipeline import registry
-from pipeline.champion import Champion, events_for, load_champion
-from pipeline.fresh_rows import FreshRows, fresh_rows, question_differences
+from pipeline.champion import Champion, load_champion
+from pipeline.fresh_rows import FreshRows, comparable, fresh_rows
 from pipeline.judging import rows_per_date
 from pipeline.promotions import (
     Change,
+    champion_at,
     changes,
     check_reason,
     last_change_at,
     move_champion,
     reign,
+    times_asked,
     with_found,
 )
 from pipeline.settings import Run
@@ -53,6 +55,8 @@ class Decision:
         ``nothing``: there is no challenger, or it is the champion already.
     first_as_of, last_as_of
         Of the fresh rows, microseconds UTC; None without any.
+    asked
+        Times since the last promotion, by any version; 0 where too few convert to judge.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Decision:
     rulings: tuple[Ruling, ...] = ()
     first_as_of: int | None = None
     last_as_of: int | None = None
+    asked: int = 0
     reason: str = ""
     settings_path: Path | None = None
 
@@ -80,6 +85,7 @@ class Decision:
             "outcome": self.outcome,
             "from": first,
             "to": last,
+            "asked": self.asked,
             "rules": [one.as_dict() for one in self.rulings],
             "failed": list(self.failed),
             "reason": self.reason,
@@ -128,11 +134,11 @@ def promote(
     number = challenger.version.number
     if number == standing:
         return Decision(name, number, standing, "nothing", settings_path=run.path)
-    last = last_change_at(changes(client, name))
-    days = None if last is None else (to_us(now) - last) / DAY_US
-    found, rulings = _judged(run, challenger, standing, days, say)
+    found, asked, rulings = _judged(run, client, challenger, standing, to_us(now), say)
     outcome: Outcome = "promoted" if passes(rulings) else "forced" if force else "refused"
-    decision = Decision(name, number, standing, outcome, rulings, *_period(found), reason, run.path)
+    decision = Decision(
+        name, number, standing, outcome, rulings, *_period(found), asked, reason, run.path
+    )
     if outcome != "refused" and not _moved(run, client, decision, now):
         decision = replace(decision, outcome="overtaken")
     _tag(client, decision, now)
@@ -186,55 +192,69 @@ def rollback(run: Run, *, now: datetime, reason: str = "") -> Rollback:
 
 
 def _judged(
-    run: Run, challenger: Champion, standing: int | None, days: float | None, say: Say
-) -> tuple[FreshRows | None, tuple[Ruling, ...]]:
-    """The fresh rows, None where there are none, and every rule in the order of the table."""
-    spec, rulings = run.settings.promotion, []
-    champion = None
+    run: Run, client: Any, challenger: Champion, standing: int | None, now: int, say: Say
+) -> tuple[FreshRows | None, int, tuple[Ruling, ...]]:
+    """The fresh rows, None where there are none; times asked; every rule in the table's order."""
+    spec, rulings, asked = run.settings.promotion, [], 0
+    champion, record = None, changes(client, run.model_name)
     if standing is not None:
-        champion, differences = _comparable(run, challenger, standing, say)
+        champion, differences = comparable(run, challenger, standing, say)
         rulings.append(judge_question(differences))
-    found, evidence = _evidence(run, challenger, champion, say)
-    rulings += judge_evidence(evidence, spec, against_champion=champion is not None)
+    anchor = champion and _anchor(run, challenger, champion, record, now, say)
+    found, evidence = _evidence(run, challenger, champion, anchor, say)
+    if found is not None and evidence.judgeable(spec):
+        last = to_text(int(found.rows.as_of.max()))[:10]
+        asked = times_asked(client, run.model_name, challenger.version.number, last)
+    rulings += judge_evidence(
+        evidence,
+        spec,
+        against_champion=champion is not None,
+        anchored=anchor is not None,
+        asked=max(asked, 1),
+    )
     if found is not None and CHAMPION in found.tiers:
-        rulings.append(judge_tiers(found.tiers[CHAMPION], found.tiers[CHALLENGER], spec))
-    rulings.append(judge_days(days, spec))
+        pqls = run.settings.monitor.pql_tiers
+        rulings.append(judge_tiers(found.tiers[CHAMPION], found.tiers[CHALLENGER], pqls, spec))
+    last_change = last_change_at(record)
+    rulings.append(judge_days(last_change and (now - last_change) / DAY_US, spec))
     info = read_about(registry.fetch(run, challenger.version))["info"]
     rulings.append(judge_audit(info.get("audit"), "audit" in info, spec))
-    return found, tuple(rulings)
+    return found, asked, tuple(rulings)
 
 
-def _comparable(
-    run: Run, challenger: Champion, standing: int, say: Say
-) -> tuple[Champion | None, list[str]]:
-    """The champion where it can be compared with; otherwise None, and why it can't."""
-    try:
-        champion = load_champion(run, str(standing))
-        events_for(run, champion, lambda _: None)
-    except PQLError as error:
-        # It must not stand in the way of the one that would replace it.
-        say(f"Warning: the champion can't score today's data: {error}")
-        return None, [f"the champion can't score these data: {str(error).splitlines()[0]}"]
-    if champion.settings.rows is not None:
-        return None, ["the champion was trained on a table of rows, whose cohort is not known"]
-    differences = question_differences(challenger.settings, champion.settings)
-    return (None if differences else champion), differences
+def _anchor(
+    run: Run,
+    challenger: Champion,
+    champion: Champion,
+    record: Sequence[Change],
+    now: int,
+    say: Say,
+) -> Champion | None:
+    """The champion of long ago, where it is another and can be compared with."""
+    spec = run.settings.promotion
+    number = champion_at(record, now - spec.anchor_days * DAY_US)
+    known = {champion.version.number, challenger.version.number}
+    if spec.anchor_margin is None or number is None or number in known:
+        return None
+    found, differences = comparable(run, challenger, number, say)
+    if differences:
+        say(f"Version {number}, champion then, is no anchor: {differences[0]}")
+    return found
 
 
 def _evidence(
-    run: Run, challenger: Champion, champion: Champion | None, say: Say
+    run: Run, challenger: Champion, champion: Champion | None, anchor: Champion | None, say: Say
 ) -> tuple[FreshRows | None, Evidence]:
     settings = challenger.settings
     if settings.rows is not None:
         return None, Evidence(0, 0, 0, note="a table of rows has no calendar to go on with")
     try:
-        found = fresh_rows(run, challenger, champion, say)
+        found = fresh_rows(run, challenger, champion, say, anchor)
     except NotEnoughHistory as error:
         return None, Evidence(0, 0, 0, note=str(error))
     return found, gather(
         found.rows,
         found.contenders,
-        horizon_days=settings.horizon_days,
         capacity=rows_per_date(settings),
         n_bootstrap=run.settings.evaluation.n_bootstrap,
         seed=run.settings.seed,
@@ -266,14 +286,10 @@ def _moved(run: Run, client: Any, decision: Decision, now: datetime) -> bool:
 
 
 def _tag(client: Any, decision: Decision, now: datetime) -> None:
-    """The newest decision on the version itself, where MLflow's UI shows it.
-
-    How often it was judged stands there too: who asks until the answer is yes will hear it.
-    """
+    """The newest decision on the version itself, where MLflow's UI shows it."""
     number = str(decision.version)
-    asked = int(client.get_model_version(decision.name, number).tags.get("gate_asked", 0)) + 1
     told = {
-        "gate_asked": str(asked),
+        "gate_asked": str(decision.asked),
         "gate": decision.outcome,
         "gate_at": to_text(to_us(now)),
         "gate_against": "" if decision.champion is None else str(decision.champion),

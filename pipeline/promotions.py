@@ -17,7 +17,7 @@ from pipeline.tracking import alone
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 MOST_REASON = 500
-_TAG = "promotion."
+_TAG, _ASKED = "promotion.", "asked."
 
 Kind = Literal["promoted", "forced", "rolled back", "found"]
 
@@ -147,8 +147,42 @@ def with_found(
     return (*record, Change(len(record) + 1, at, "found", standing, record[-1].version))
 
 
+def champion_at(record: Sequence[Change], at: int) -> int | None:
+    """Who was champion at a time; before the first change of which a time is known, the first one.
+
+    >>> record = (Change(1, 5, "promoted", 2, 1), Change(2, 9, "promoted", 3, 2))
+    >>> [champion_at(record, at) for at in (4, 5, 8, 20)]
+    [1, 2, 2, 3]
+    """
+    timed = [one for one in record if one.at is not None]
+    before = [one for one in timed if one.at is not None and one.at <= at]
+    if before:
+        return before[-1].version
+    return timed[0].former if timed else None
+
+
+def times_asked(client: Any, name: str, version: int, rows: str) -> int:
+    """Note that a version asks the gate on these rows; how often any did since the last promotion.
+
+    The same version on the same rows hears what it heard, and is counted once. A roll-back gives
+    no new count, nor does an alias that others moved.
+
+    Parameters
+    ----------
+    rows
+        What tells them from other rows: of their newest as_of, in characters that a tag may have.
+    """
+    promoted = sum(one.kind in ("promoted", "forced") for one in changes(client, name))
+    client.set_registered_model_tag(name, f"{_ASKED}{version:06d}.{rows}", str(promoted))
+    tags = client.get_registered_model(name).tags
+    return sum(key.startswith(_ASKED) and at == str(promoted) for key, at in tags.items())
+
+
 def last_change_at(record: Sequence[Change]) -> int | None:
-    """When the champion changed last, of the changes whose time is known."""
+    """When the champion changed last by a command of ours whose time is known.
+
+    Of a change that was only found, nobody knows when it came.
+    """
     return max(
         (one.at for one in record if one.at is not None and one.kind != "found"), default=None
     )

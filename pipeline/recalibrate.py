@@ -13,7 +13,7 @@ import numpy as np
 from features.clock import DAY_US, to_text, to_us
 from features.errors import NotEnoughHistory, SettingsError
 from features.events import EventLog
-from features.labels import find_conversions, label_snapshots
+from features.labels import Conversions, find_conversions, label_snapshots
 from features.snapshots import calendar, eligible
 from models.base_rate import (
     Observed,
@@ -34,6 +34,7 @@ from pipeline import registry, tracking
 from pipeline.card_text import recalibrated_card
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, kinship
+from pipeline.fresh_rows import nearly_known
 from pipeline.monitor_reference import pinned
 from pipeline.settings import Run
 
@@ -101,7 +102,8 @@ def recalibrate(
     Parameters
     ----------
     days
-        Span of the newest dates whose labels are mature.
+        Span of the newest dates whose labels are mature and, by the delays so far, nearly all
+        known.
     now
         When the champion changes, for the record of promotions.
     rate
@@ -113,7 +115,7 @@ def recalibrate(
     SettingsError
         When the rate is no share, or the model was trained on rows of a user's own table.
     NotEnoughHistory
-        When no date after the training has mature labels, or nobody was eligible then.
+        When no date after the training has such labels, or nobody was eligible then.
     """
     champion = load_champion(run, model)
     if champion.settings.rows is not None:
@@ -178,27 +180,31 @@ def _recent(run: Run, champion: Champion, log: EventLog, days: int, say: Say) ->
             f"Warning: the newest conversion is known {quiet:.0f} days before the data end, far "
             "longer than usual; if some are still to come, the rate found here is too low"
         )
+    dates, last = _dates(champion, log, conversions, days, say)
     rows = eligible(
         log,
         settings.entity,
         settings.cohort,
-        _dates(champion, log, days),
+        dates,
         conversions,
         threads=compute_spec.threads,
         memory_mb=compute_spec.memory_mb,
     ).snapshots
     labels = label_snapshots(rows, conversions, settings.horizon_days, log.data_end)
-    if not labels.mature.any():
+    mature = labels.mature & (rows.as_of <= last)
+    if not mature.any():
         raise NotEnoughHistory(
             f"No {settings.entity} was eligible at the newest dates with mature labels; take more "
             "days."
         )
     matrix = compute(log, rows, champion.model.features, run.settings, "Features")
-    return Dataset(matrix, labels.label, labels.mature, *kinship(log, rows))
+    return Dataset(matrix, labels.label & mature, mature, *kinship(log, rows))
 
 
-def _dates(champion: Champion, log: EventLog, days: int) -> np.ndarray:
-    """Dates of the model's calendar from `days` before the newest mature one on."""
+def _dates(
+    champion: Champion, log: EventLog, conversions: Conversions, days: int, say: Say
+) -> tuple[np.ndarray, int]:
+    """Dates of the model's calendar from `days` before the newest with known labels, and that."""
     settings = champion.settings
     dates = calendar(log, settings.cohort.every_days)
     mature = dates[dates + settings.horizon_days * DAY_US <= log.data_end]
@@ -210,7 +216,16 @@ def _dates(champion: Champion, log: EventLog, days: int) -> np.ndarray:
             f"are mature: the data end {to_text(log.data_end)[:10]}, and the horizon is "
             f"{settings.horizon_days} days. Wait for newer data."
         )
-    return dates[(dates > mature[-1] - days * DAY_US) & (dates >= unseen_from)]
+    known = nearly_known(
+        mature[mature >= unseen_from], conversions, settings.horizon_days, log.data_end, say
+    )
+    if not len(known):
+        raise NotEnoughHistory(
+            "Conversions become known so late here that no date after the training has labels that "
+            "are nearly all known. Wait for newer data, or give the rate: --rate."
+        )
+    recent = (dates > known[-1] - days * DAY_US) & (dates >= unseen_from)
+    return dates[recent], int(known[-1])
 
 
 def _moved(

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from features.clock import to_text
+from models.monitoring.delays import DAYS
 from models.monitoring.drift import Drift
 from models.monitoring.realised import ALL, Realised
 from models.monitoring.spec import MonitorSpec
@@ -44,7 +45,7 @@ def write_monitor_page(run: Run, found: Monitoring) -> Path:
         alarm=bool(found.verdict.crossed),
         opening=_opening(found),
         sections=[
-            _outcomes(found),
+            _outcomes(found, spec),
             _scores(found, spec),
             _features(found, spec),
             _newcomers(found, spec),
@@ -87,6 +88,7 @@ def outcome_row(one: Realised) -> list[str]:
         one.tier,
         f"{one.rows:,}",
         f"{one.accounts:,}",
+        f"{one.converting:,}",
         percent(one.promised),
         share,
         f"{one.to_come:.1f}",
@@ -96,12 +98,13 @@ def outcome_row(one: Realised) -> list[str]:
 
 
 OUTCOME_NAMES = (
-    *("month", "tier", "rows", "accounts", "promised", "converted"),
+    *("month", "tier", "rows", "accounts", "converting", "promised", "converted"),
     *("still to come", "ratio", "lift"),
 )
 
 
-def _outcomes(found: Monitoring) -> Section:
+def _outcomes(found: Monitoring, spec: MonitorSpec) -> Section:
+    judged = ", ".join(str(version) for version in found.judged) or "none"
     return Section(
         "What became of the scores",
         OUTCOME_NAMES,
@@ -111,13 +114,21 @@ def _outcomes(found: Monitoring) -> Section:
             f"Rows: scores in the ledger that were given to the champion's list, whose "
             f"{found.horizon_days} days have passed; {found.immature:,} more are too recent. "
             + (f"{seen_told(found.seen)}. " if found.seen else "")
-            + "Promised: their mean probability. Converted: the share that did within the horizon, "
-            "as far as known. In brackets 95 % intervals: of shares Wilson's on the effective "
-            "number of rows, of ratio and lift bootstrap over accounts.",
+            + "Converting: accounts among them that did. Promised: their mean probability. "
+            "Converted: the share of rows that did within the horizon, as far as known. In "
+            "brackets 95 % intervals, rows of one account taken as hanging together: of shares "
+            "Wilson's on the effective number of rows, of ratios those within 1.96 standard errors "
+            "that the ratio itself would bring, of lifts bootstrap over accounts.",
             "Still to come: conversions in these rows that have probably happened but are not "
-            "known yet, estimated from how late earlier ones became known (product limit in "
-            "reverse time). Ratio: conversions with those to come / sum of probabilities; 1 is "
-            "calibrated. Lift: the tier's share / that of all tiers in the same month.",
+            f"known yet, estimated from how late those of the last {DAYS} days became known "
+            "(product limit in reverse time). Ratio: conversions with those to come / sum of "
+            "probabilities; 1 is calibrated. Lift: the tier's share / that of all tiers in the "
+            "same month.",
+            f"The line on top judges scores whose {found.horizon_days} days ended in the last "
+            f"{spec.realised_days}, if at least {spec.min_conversions} accounts converted or were "
+            "to (each by its highest probability): those of the version that scores now if that "
+            "is true of them alone, else those of all that were champion. Tonight: of version "
+            f"{judged}.",
         ),
         picture_of_outcomes([one for one in found.realised if one.month != ALL]),
     )
@@ -139,7 +150,8 @@ def _psi_meaning(spec: MonitorSpec) -> str:
     return (
         "PSI: population stability index over ten bins of equal size in the reference, less what "
         "samples of this many accounts show by chance. Below 0.1 is usually called no change, from "
-        f"0.25 on a large one; here a column has drifted from {spec.psi:g} on, or from twice what "
+        f"0.25 on a large one; here a column has drifted from {spec.psi:g} on, or from twice the "
+        "second most that "
         "single nights before the reference differed from it, whichever is more, and only if q is "
         f"at most {spec.false_discoveries:g}. q: the smallest false discovery rate (Benjamini-"
         "Hochberg) at which the change counts as one; exact tests of the bins, rows of one account "

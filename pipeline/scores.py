@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from features.clock import to_text
 from features.events import EventLog
 from features.labels import Conversions, find_conversions
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import eligible
-from models.scoring import shared_in_words
+from models.learners.encoding import values_of
+from models.scoring import TIERS, Former, shared_in_words
 from pipeline.champion import Champion
 from pipeline.dataset import compute, display_names, kinship
 from pipeline.heads import with_heads
@@ -82,6 +84,7 @@ def scores_table(
     history: History | None,
     *,
     now: datetime | None,
+    look_back: Callable[[Snapshots], Scorable] | None = None,
 ) -> "pd.DataFrame":
     """All that is said of the rows of one as_of, best first.
 
@@ -89,23 +92,39 @@ def scores_table(
     ----------
     history
         What tiers are settled against, of `pipeline.tier_history.history_of`.
+    look_back
+        `scorable` of other rows: reasons of whoever is above cold say how their points changed
+        since then. None for not.
     """
     matrix = rows.matrix
-    scores = score(champion, log, matrix, now)
-    at = {name: place for place, name in enumerate(matrix.snapshots.ids)}
-    back = scores["entity_id"].map(at).to_numpy(np.int64)
-    place = np.argsort(back)
-    tier, before = settled_tiers(
-        champion,
-        matrix,
-        rows.last_event,
-        scores["probability"].to_numpy()[place],
-        scores["tier"].to_numpy(object)[place],
-        history,
-    )
-    scores = scores.assign(tier=tier[back])
-    scores.insert(scores.columns.get_loc("tier") + 1, "tier_before", before[back])
-    return with_heads(champion.heads, matrix, scores)
+    frame = champion.model.predict(matrix, *kinship(log, matrix.snapshots))
+    bare, probability = frame["tier"].to_numpy(object), frame["probability"].to_numpy()
+    tier, before = settled_tiers(champion, matrix, rows.last_event, probability, bare, history)
+    frame["tier"] = tier
+    frame.insert(frame.columns.get_loc("tier") + 1, "tier_before", before)
+    former = None
+    if look_back is not None and history is not None:
+        former = _former(log, matrix.snapshots, tier != TIERS[0], history, look_back)
+    return with_heads(champion.heads, matrix, told(champion, log, matrix, frame, now, former))
+
+
+def _former(
+    log: EventLog,
+    rows: Snapshots,
+    chosen: np.ndarray,
+    history: History,
+    look_back: Callable[[Snapshots], Scorable],
+) -> Former | None:
+    """The chosen rows as they were at the date before, where they were scored then."""
+    there = np.flatnonzero(chosen & np.isin(rows.ids.astype(str), list(history.tier)))
+    if not len(there):
+        return None
+    as_of = np.full(len(there), history.as_of)
+    then = Snapshots.of(rows.level, rows.entity[there], as_of, log.ids(rows.level))
+    place = np.full(len(rows), -1)
+    place[there] = np.arange(len(there))
+    values = values_of(look_back(then).matrix, *kinship(log, then))
+    return Former(values, place, to_text(history.as_of))
 
 
 def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversions:
@@ -116,20 +135,37 @@ def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversi
 def score(
     champion: Champion, log: EventLog, matrix: FeatureMatrix, now: datetime | None
 ) -> "pd.DataFrame":
-    """The model's own part of the table: one row per snapshot, ties in the order of entities."""
-    model = champion.model
-    kin = kinship(log, matrix.snapshots)
-    frame = model.predict(matrix, *kin)
-    snapshots: Snapshots = matrix.snapshots
-    frame.insert(0, "entity_id", snapshots.ids.astype(str))
+    """The model's own part of the table, without regard to what was said before."""
+    frame = champion.model.predict(matrix, *kinship(log, matrix.snapshots))
+    return told(champion, log, matrix, frame, now)
+
+
+def told(
+    champion: Champion,
+    log: EventLog,
+    matrix: FeatureMatrix,
+    scores: "pd.DataFrame",
+    now: datetime | None,
+    former: Former | None = None,
+) -> "pd.DataFrame":
+    """Scores with who each row is, why, and like whom; best first, ties in the order of entities.
+
+    Parameters
+    ----------
+    scores
+        Of `PropensityModel.predict`, in the order of the rows of one as_of.
+    """
+    model, snapshots = champion.model, matrix.snapshots
+    kin = kinship(log, snapshots)
     names = display_names(log, snapshots.level, int(snapshots.as_of.max(initial=0)))
-    frame.insert(1, "name", names[snapshots.entity].astype(str))
-    frame.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
-    frame.insert(3, "model_version", champion.version.number)
-    frame = frame.assign(**model.told(matrix, *kin, most=REASONS))
+    scores.insert(0, "entity_id", snapshots.ids.astype(str))
+    scores.insert(1, "name", names[snapshots.entity].astype(str))
+    scores.insert(2, "as_of", snapshots.as_of.astype("datetime64[us]"))
+    scores.insert(3, "model_version", champion.version.number)
+    scores = scores.assign(**model.told(matrix, *kin, most=REASONS, former=former))
     alike = model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
-    frame["look_alikes"] = [[one.name for one in found] for found in alike]
-    frame["look_alikes_share"] = [[shared_in_words(one) for one in found] for found in alike]
-    frame["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
-    order = np.lexsort((snapshots.entity, -frame["raw_score"].to_numpy()))
-    return frame.iloc[order].reset_index(drop=True)
+    scores["look_alikes"] = [[one.name for one in found] for found in alike]
+    scores["look_alikes_share"] = [[shared_in_words(one) for one in found] for found in alike]
+    scores["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
+    order = np.lexsort((snapshots.entity, -scores["raw_score"].to_numpy()))
+    return scores.iloc[order].reset_index(drop=True)

@@ -39,13 +39,14 @@ class History:
 
     Parameters
     ----------
-    as_of
-        Its as_of, microseconds UTC.
+    as_of, sequence
+        Of its entry in the ledger; as_of in microseconds UTC.
     tier
         By entity id.
     """
 
     as_of: int
+    sequence: int
     tier: Mapping[str, str]
 
     def of(self, ids: np.ndarray) -> np.ndarray:
@@ -61,10 +62,10 @@ def scores_stem(version: "Version", as_of: int) -> str:
 def history_of(run: Run, version: "Version", as_of: int) -> History | None:
     """What this very version said at the date that tiers of as_of are settled against.
 
-    That is the newest as_of in (-inf, as_of) that it has scored; None where there is none. Once
-    as_of has been scored in earnest it stays the date that it was then: what is scored or
-    backfilled later, for whatever date, changes no score that was given. Of several entries of the
-    ledger for one date the last counts.
+    That is the last entry of the newest as_of in (-inf, as_of) that it has scored; None where
+    there is none. Once as_of has been scored by `predict` it stays the very entry that it was then:
+    what is scored or backfilled later, for whatever date, changes no score that was given. Where
+    that entry was moved away, the last of its date takes its place, else that of the newest date.
 
     Raises
     ------
@@ -73,12 +74,15 @@ def history_of(run: Run, version: "Version", as_of: int) -> History | None:
     """
     own = [e for e in ledger.entries(run.store, version.name) if e.version == version.number]
     given = [entry for entry in own if entry.as_of == as_of and not entry.backfill]
-    by_date = {entry.as_of: entry for entry in own if entry.as_of < as_of}
-    against = given[0].settled_by if given else max(by_date, default=None)
+    earlier = {(entry.as_of, entry.sequence): entry for entry in own if entry.as_of < as_of}
+    against = given[0].settled_by if given else max(earlier, default=None)
+    if against is not None and against not in earlier:
+        same_date = [key for key in earlier if key[0] == against[0]]
+        against = max(same_date or earlier, default=None)
     if against is None:
         return None
-    table = ledger.read_entries([by_date[against]], ["entity_id", "tier"])
-    return History(against, dict(zip(table["entity_id"], table["tier"], strict=True)))
+    table = ledger.read_entries([earlier[against]], ["entity_id", "tier"])
+    return History(*against, dict(zip(table["entity_id"], table["tier"], strict=True)))
 
 
 def unrecorded(run: Run, version: "Version") -> str | None:

@@ -75,13 +75,14 @@ def _row(
 def effective_rows(label: np.ndarray, cluster: np.ndarray) -> float:
     """How many independent rows tell as much about the share of positives as these.
 
-    p (1 - p) over the cluster-robust variance of the share, in [clusters / 2, rows] (Korn &
-    Graubard 1998, "Confidence intervals for proportions with small expected number of positive
-    counts"), and no more than the intra-class correlation leaves of clusters of these sizes (Kish
-    1965, section 8.2; the correlation by one-way analysis of variance): that variance sees only
-    the clusters that convert, and the large ones may just not have. Where all outcomes are equal
-    there is no variance to see: each cluster counts once. A percentile bootstrap has no width
-    there, and too little with a handful of positives.
+    p (1 - p) over the cluster-robust variance of the share, in [effective clusters / 2, rows]
+    (clusters of equal size that would weigh as much; Korn & Graubard 1998, "Confidence intervals
+    for proportions with small expected number of positive counts"), and no more than the
+    intra-class correlation leaves of clusters of these sizes (Kish 1965, section 8.2; the
+    correlation by one-way analysis of variance): that variance sees only the clusters that convert,
+    and the large ones may just not have. Where all outcomes are equal there is no variance to see:
+    each cluster counts once. A percentile bootstrap has no width there, and too little with a
+    handful of positives.
 
     >>> effective_rows(np.array([True, True, False, False]), np.array([1, 1, 2, 2]))
     1.0
@@ -96,7 +97,8 @@ def effective_rows(label: np.ndarray, cluster: np.ndarray) -> float:
     variance = correction * float((by_cluster**2).sum()) / len(label) ** 2
     counted = share * (1 - share) / variance if variance else float(len(label))
     counted = min(counted, len(label) / _design_effect(label, member))
-    return float(np.clip(counted, clusters / 2, len(label)))
+    least = len(label) ** 2 / float((np.bincount(member) ** 2).sum()) / 2
+    return float(np.clip(counted, least, len(label)))
 
 
 def _design_effect(label: np.ndarray, member: np.ndarray) -> float:

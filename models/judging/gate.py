@@ -1,6 +1,6 @@
 """The promotion gate: rule by rule, whether a challenger may replace the champion."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from features.spec import Spec
-from models.scoring import TIERS
 
 Verdict = Literal["pass", "fail", "not judged", "off"]
 
@@ -29,12 +28,15 @@ class GateSpec(Spec):
     calibration_factor
         What came, as a multiple of what the challenger expected, surely lies in
         [1 / factor, factor].
+    anchor_days, anchor_margin
+        Share of PR-AUC by which the challenger is surely not worse than the anchor: the champion of
+        so many days ago.
     calibration_error
-        Most calibration error beyond that of true probabilities, as a share of the base rate.
-    most_tier_churn
-        Share of the entities to be scored that may change tier by the promotion.
+        Share of the base rate below which the challenger's calibration error surely lies.
+    most_pql_churn
+        Share of the PQLs of tonight that may be replaced by the promotion.
     min_days_between
-        Days since the champion changed last.
+        Days since the last change of the champion on record.
     clean_audit
         Whether the challenger's training must have passed the leak audit.
     """
@@ -46,8 +48,10 @@ class GateSpec(Spec):
     scorecard_pr_auc_margin: float | None = Field(default=0.15, ge=0, lt=1)
     scorecard_log_loss_margin: float | None = Field(default=0.03, ge=0, lt=1)
     calibration_factor: float | None = Field(default=1.75, gt=1)
-    calibration_error: PositiveFloat | None = 0.3
-    most_tier_churn: float | None = Field(default=0.3, ge=0, le=1)
+    anchor_days: PositiveInt = 365
+    anchor_margin: float | None = Field(default=0.2, ge=0, lt=1)
+    calibration_error: PositiveFloat | None = 0.4
+    most_pql_churn: float | None = Field(default=0.6, ge=0, le=1)
     min_days_between: PositiveFloat | None = 7.0
     clean_audit: bool = True
 
@@ -96,37 +100,44 @@ def judge_question(differences: Sequence[str]) -> Ruling:
     )
 
 
-def judge_tiers(before: np.ndarray, after: np.ndarray, spec: GateSpec) -> Ruling:
-    """How many of the entities to be scored change tier, by either model's own cut-offs.
+def judge_tiers(
+    before: np.ndarray, after: np.ndarray, pql_tiers: Collection[str], spec: GateSpec
+) -> Ruling:
+    """How many PQLs are others by the challenger, each model by its own cut-offs.
+
+    1 - (PQLs of both) / (PQLs of the one that has more): the share lost or the share new, whichever
+    is larger. A share of *all* would hardly move, as most are cold by any model.
 
     Parameters
     ----------
     before, after
         Object arrays of tier names, shape (n,), by the champion and by the challenger.
+    pql_tiers
+        Whose entities are PQLs.
 
     Examples
     --------
-    >>> before, after = np.array(["cold", "hot"], object), np.array(["cold", "warm"], object)
-    >>> found = judge_tiers(before, after, GateSpec(most_tier_churn=0.5))
-    >>> found.verdict, found.found
-    ('pass', '50.0 %: 1 of 2 (0 up, 1 down)')
+    >>> before, after = np.array(["cold", "hot", "hot"]), np.array(["hot", "hot", "hot"])
+    >>> judge_tiers(before, after, ("critical", "hot"), GateSpec()).found
+    '33.3 %: of 2 PQLs 0 lost, 1 new'
     """
-    name, limit = "tier churn", spec.most_tier_churn
-    meaning = "So many would change tier overnight with nothing done by themselves."
+    name, limit = "PQL churn", spec.most_pql_churn
+    meaning = "So much of the list of PQLs would be others overnight, with nothing done by them."
     if limit is None:
         return switched_off(name, meaning)
     if not len(before):
         return Ruling(name, "not judged", "nobody to score", _at_most(limit), meaning)
-    rise = _places(after) - _places(before)
-    share = float((rise != 0).mean())
-    told = f"{100 * share:.1f} %: {(rise != 0).sum():,} of {len(rise):,}"
-    told += f" ({(rise > 0).sum():,} up, {(rise < 0).sum():,} down)"
+    was, will = (np.isin(tiers, list(pql_tiers)) for tiers in (before, after))
+    both, most = int((was & will).sum()), int(max(was.sum(), will.sum()))
+    share = 1 - both / most if most else 0.0
+    told = f"of {was.sum():,} PQLs {was.sum() - both:,} lost, {will.sum() - both:,} new"
     verdict: Verdict = "pass" if share <= limit else "fail"
-    return Ruling(name, verdict, told, _at_most(limit), meaning, share, limit)
+    found = f"{100 * share:.1f} %: {told}"
+    return Ruling(name, verdict, found, _at_most(limit), meaning, share, limit)
 
 
 def judge_days(days: float | None, spec: GateSpec) -> Ruling:
-    """Days since the champion changed last; None where no change is on record."""
+    """Days since the last change of the champion on record; None where there is none."""
     name, limit = "days between", spec.min_days_between
     meaning = "Scores that change their model too often can't be followed up or judged."
     if limit is None:
@@ -163,7 +174,3 @@ def switched_off(name: str, meaning: str) -> Ruling:
 
 def _at_most(share: float) -> str:
     return f"at most {100 * share:g} %"
-
-
-def _places(tiers: np.ndarray) -> np.ndarray:
-    return np.array([TIERS.index(name) for name in tiers], np.int64)

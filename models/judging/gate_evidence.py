@@ -3,13 +3,13 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models.base_rate import without_shift
 from models.judging.bootstrap import Contender, evaluate
-from models.judging.curves import PerfectError, calibration_error_if_perfect
 from models.judging.gate import GateSpec, Ruling, Verdict, switched_off
 from models.propensity import PropensityModel
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from models.dataset import Dataset
 
-CHALLENGER, CHAMPION, SCORECARD = "challenger", "champion", "scorecard"
+CHALLENGER, CHAMPION, SCORECARD, ANCHOR = "challenger", "champion", "scorecard", "anchor"
+
+_ONE_SIDED = 0.05
+"""Chance of a rule to let through what it should stop, at any asking since the last promotion."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class Evidence:
     table
         `models.judging.bootstrap.evaluate`, the challenger first; None where the rows do not hold
         both outcomes.
-    if_perfect
-        The calibration error that the challenger's probabilities would show if all were true.
     note
         What a reader must know of the rows, or why there are none.
     """
@@ -42,15 +43,17 @@ class Evidence:
     positives: int
     converting: int
     table: "pd.DataFrame | None" = None
-    if_perfect: PerfectError | None = None
     note: str = ""
+
+    def judgeable(self, spec: GateSpec) -> bool:
+        """Whether enough accounts convert for the rules that read outcomes."""
+        return self.table is not None and self.converting >= (spec.min_converting or 1)
 
 
 def gather(
     rows: "Dataset",
     contenders: Mapping[str, Contender],
     *,
-    horizon_days: int,
     capacity: int,
     n_bootstrap: int,
     seed: int,
@@ -61,7 +64,7 @@ def gather(
     Parameters
     ----------
     contenders
-        The challenger first, then by the names ``champion`` and ``scorecard``.
+        The challenger first, then by the names ``champion``, ``scorecard`` and ``anchor``.
     capacity
         Rows that sales can work per as_of.
     """
@@ -78,18 +81,43 @@ def gather(
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
-    perfect = calibration_error_if_perfect(
-        contenders[CHALLENGER].probability,
-        rows.entity,
-        rows.as_of,
-        horizon_days=horizon_days,
-        seed=seed,
+    return Evidence(len(rows), positives, converting, table, note)
+
+
+def confidence(asked: int) -> float:
+    """Coverage of the intervals at the k-th asking since the last promotion, in (0, 1).
+
+    A rule errs at the k-th asking, on the side that promotes, with at most .05 / (k (k + 1)): .025
+    at the first, as a 95 % interval does, and .05 at all of them together, however many come and
+    however much their rows overlap (Bonferroni's inequality; the terms sum to .05).
+
+    >>> [round(confidence(k), 4) for k in (1, 2, 20)]
+    [0.95, 0.9833, 0.9998]
+    """
+    return 1 - 2 * _ONE_SIDED / (asked * (asked + 1))
+
+
+def stretch(asked: int) -> float:
+    """How many times as wide as a 95 % interval that is, by the normal distribution.
+
+    Some hundred draws have no percentile so far out.
+
+    >>> [round(stretch(k), 2) for k in (1, 2, 20)]
+    [1.0, 1.22, 1.87]
+    """
+    wanted, usual = (
+        NormalDist().inv_cdf((1 + covered) / 2) for covered in (confidence(asked), confidence(1))
     )
-    return Evidence(len(rows), positives, converting, table, perfect, note)
+    return wanted / usual
 
 
 def judge_evidence(
-    found: Evidence, spec: GateSpec, *, against_champion: bool = True
+    found: Evidence,
+    spec: GateSpec,
+    *,
+    against_champion: bool = True,
+    anchored: bool = False,
+    asked: int = 1,
 ) -> tuple[Ruling, ...]:
     """The rules that read outcomes.
 
@@ -101,17 +129,61 @@ def judge_evidence(
     ----------
     against_champion
         Whether there is a champion that answers the same question.
+    anchored
+        Whether there is an anchor: a former champion that does.
+    asked
+        Times that the gate was asked since the last promotion, by any version, this one included;
+        intervals widen with it (`stretch`).
     """
-    enough = found.converting >= (spec.min_converting or 1) and found.table is not None
+    seen = _Seen(found, asked) if found.judgeable(spec) else None
     rivals = [(CHAMPION, spec.pr_auc_margin, spec.log_loss_margin)] * against_champion
     rivals += [(SCORECARD, spec.scorecard_pr_auc_margin, spec.scorecard_log_loss_margin)]
     rulings = [_enough(found, spec)]
     for rival, pr_auc, log_loss in rivals:
-        rulings.append(_no_worse(found, enough, rival, "pr_auc", pr_auc))
-        rulings.append(_no_worse(found, enough, rival, "log_loss", log_loss))
-    rulings.append(_adds_up(found, enough, spec.calibration_factor))
-    rulings.append(_calibrated(found, enough, spec.calibration_error))
+        rulings.append(_no_worse(seen, rival, "pr_auc", pr_auc))
+        rulings.append(_no_worse(seen, rival, "log_loss", log_loss))
+    if anchored:
+        rulings.append(_no_worse(seen, ANCHOR, "pr_auc", spec.anchor_margin))
+    rulings.append(_adds_up(seen, spec.calibration_factor))
+    rulings.append(_calibrated(seen, spec.calibration_error))
     return tuple(rulings)
+
+
+class _Seen:
+    """Values of the table with intervals as wide as this asking needs them."""
+
+    def __init__(self, found: Evidence, asked: int):
+        self._table, self._stretch = found.table, stretch(asked)
+        self.base_rate = found.positives / found.rows
+        self.level = f"{100 * confidence(asked):.5g} %"
+
+    def value(self, metric: str, contender: str) -> float:
+        return float(self._row(metric, contender)["value"])
+
+    def interval(self, metric: str, contender: str = CHALLENGER) -> tuple[float, float, float]:
+        """The challenger's value and both ends, or its difference to another contender."""
+        row = self._row(metric, contender)
+        names = ("difference", "difference_low", "difference_high")
+        if contender == CHALLENGER:
+            names = ("value", "low", "high")
+        value, low, high = (float(row[name]) for name in names)
+        return value, value + self._stretch * (low - value), value + self._stretch * (high - value)
+
+    def above(self, metric: str) -> float:
+        """Upper end for a challenger's metric that is biased upwards on any sample.
+
+        Draws of a sample show as much bias again as the sample itself has, so the end is 2 value -
+        (lower percentile): the basic bootstrap interval (Davison & Hinkley 1997, "Bootstrap methods
+        and their application", section 5.2).
+        """
+        row = self._row(metric, CHALLENGER)
+        value, low, high = (float(row[name]) for name in ("value", "low", "high"))
+        return 2 * value - (low + high) / 2 + self._stretch * (high - low) / 2
+
+    def _row(self, metric: str, contender: str) -> "pd.Series":
+        table = self._table
+        assert table is not None
+        return table[(table["metric"] == metric) & (table["contender"] == contender)].iloc[0]
 
 
 def _enough(found: Evidence, spec: GateSpec) -> Ruling:
@@ -133,79 +205,69 @@ def _enough(found: Evidence, spec: GateSpec) -> Ruling:
     )
 
 
-def _no_worse(
-    found: Evidence, enough: bool, rival: str, metric: str, margin: float | None
-) -> Ruling:
-    """Non-inferiority: the worse end of the paired 95 % interval lies within the margin."""
+def _no_worse(seen: _Seen | None, rival: str, metric: str, margin: float | None) -> Ruling:
+    """Non-inferiority: the worse end of the paired interval lies within the margin."""
     words = {"pr_auc": "PR-AUC", "log_loss": "log loss"}[metric]
     name, rising = f"{words}, {rival}", metric == "pr_auc"
     what = "Ranks" if rising else "Predicts"
     meaning = f"{what} surely not worse than the {rival} by more than the margin."
     if margin is None:
         return switched_off(name, meaning)
-    if not enough or found.table is None:
+    if seen is None:
         return _unjudged(name, f"{100 * margin:g} % of the {rival}'s", meaning)
-    row = _row(found.table, metric, rival)
-    difference, low, high = (
-        float(row[key]) for key in ("difference", "difference_low", "difference_high")
-    )
-    allowed = margin * float(row["value"])
-    value, bound = (low, -allowed) if rising else (high, allowed)
+    difference, low, high = seen.interval(metric, rival)
+    base = seen.value(metric, rival)
+    value, bound = (low, -margin * base) if rising else (high, margin * base)
     holds = value >= bound if rising else value <= bound
     return Ruling(
         name,
         "pass" if holds else "fail",
-        f"{difference:+z.4f} (95 %: {low:+z.4f} to {high:+z.4f})",
+        f"{difference:+z.4f} ({seen.level}: {low:+z.4f} to {high:+z.4f})",
         f"{'lower' if rising else 'upper'} end at {'least' if rising else 'most'} {bound:+z.4f}: "
-        f"{100 * margin:g} % of {float(row['value']):.4f}",
+        f"{100 * margin:g} % of {base:.4f}",
         meaning,
         value,
         bound,
     )
 
 
-def _adds_up(found: Evidence, enough: bool, factor: float | None) -> Ruling:
+def _adds_up(seen: _Seen | None, factor: float | None) -> Ruling:
     name = "calibration in the large"
     meaning = "Came / expected: 2 means twice as many as predicted. `recalibrate` moves it."
     if factor is None:
         return switched_off(name, meaning)
     limit = f"interval within {1 / factor:.2f} to {factor:.2f}"
-    if not enough or found.table is None:
+    if seen is None:
         return _unjudged(name, limit, meaning)
-    row = _row(found.table, "calibration_in_the_large", CHALLENGER)
-    expected = float(row["value"]) + found.positives / found.rows
+    gap = seen.interval("calibration_in_the_large")
     # The gap is expected - came; what is expected varies little from draw to draw.
-    ratio, high, low = (1 - float(row[key]) / expected for key in ("value", "low", "high"))
+    ratio, high, low = (1 - end / (gap[0] + seen.base_rate) for end in gap)
     farthest = max(high, 1 / low) if low > 0 else float("inf")
     verdict: Verdict = "pass" if farthest <= factor else "fail"
-    told = f"{ratio:.2f} (95 %: {max(low, 0.0):.2f} to {high:.2f})"
+    told = f"{ratio:.2f} ({seen.level}: {max(low, 0.0):.2f} to {high:.2f})"
     return Ruling(name, verdict, told, limit, meaning, farthest if low > 0 else None, float(factor))
 
 
-def _calibrated(found: Evidence, enough: bool, share: float | None) -> Ruling:
+def _calibrated(seen: _Seen | None, share: float | None) -> Ruling:
     name = "calibration error"
-    meaning = "Mean gap of predicted and observed rate, less what chance alone shows."
+    meaning = "Mean gap of predicted and true rate among rows of like probability."
     if share is None:
         return switched_off(name, meaning)
-    limit = f"at most {100 * share:g} % of the base rate"
-    if not enough or found.table is None or found.if_perfect is None:
+    limit = f"upper end at most {100 * share:g} % of the base rate"
+    if seen is None:
         return _unjudged(name, limit, meaning)
-    error = float(_row(found.table, "calibration_error", CHALLENGER)["value"])
-    rate = found.positives / found.rows
-    beyond = max(0.0, error - found.if_perfect.mean)
+    error = seen.value("calibration_error", CHALLENGER)
+    highest = max(0.0, seen.above("calibration_error")) / seen.base_rate
     return Ruling(
         name,
-        "pass" if beyond <= share * rate else "fail",
-        f"{100 * beyond / rate:.0f} % ({error:.4f}, by chance {found.if_perfect.mean:.4f})",
-        f"{limit} ({rate:.4f})",
+        "pass" if highest <= share else "fail",
+        f"surely ({seen.level}) below {100 * highest:.0f} %; chance included it shows "
+        f"{100 * error / seen.base_rate:.0f} %",
+        f"{limit} ({seen.base_rate:.4f})",
         meaning,
-        beyond / rate,
+        highest,
         share,
     )
-
-
-def _row(table: "pd.DataFrame", metric: str, contender: str) -> "pd.Series":
-    return table[(table["metric"] == metric) & (table["contender"] == contender)].iloc[0]
 
 
 def _unjudged(name: str, limit: str, meaning: str) -> Ruling:

@@ -134,16 +134,16 @@ def _pooled(values: np.ndarray) -> dict[str, Any]:
 
 
 def _usual(found: Mapping[str, Any], values: np.ndarray, parts: _Parts) -> float:
-    """How far one night before the reference lies from it at most, as PSI.
+    """How far nights before the reference lie from it: the second largest PSI of theirs.
 
     A young company's tenure grows with every night, and a season passes: what moved as far before
-    anything was wrong is not news.
+    anything was wrong is not news. The largest may be a night on which something was wrong.
     """
-    moved = [
+    moved = sorted(
         stability_index(shares_of(found, night), parts.whole[1], filled(found, values[rows]), m)
         for night, rows, m in parts.earlier
-    ]
-    return round(max(moved, default=0.0), 4)
+    )
+    return round(moved[-2:][0], 4) if moved else 0.0
 
 
 def shares_of(column: Mapping[str, Any], as_of: int) -> np.ndarray:

@@ -21,13 +21,13 @@ class MonitorSpec(Spec):
     vanished_below: float = Field(default=0.1, ge=0, lt=1)
     """Limit: an event with less than this share of its usual volume has vanished."""
     realised_days: PositiveInt = 28
-    """Newest dates with mature labels that calibration and lift are judged on."""
+    """Days in which the labels became mature that calibration and lift are judged on."""
     calibration_ratio: float = Field(default=1.25, gt=1)
     """Limit: conversions / promised ones, in either direction, the whole interval beyond it."""
     lift: float = Field(default=1.0, ge=0)
     """Limit: lift of the PQL tiers, the whole interval below it."""
     min_conversions: PositiveInt = 20
-    """Fewer are not judged."""
+    """Accounts that converted, or were to: outcomes with fewer are not judged."""
     pql_tiers: tuple[Literal["critical", "hot", "warm", "cold"], ...] = Field(
         default=("critical", "hot"), min_length=1
     )

@@ -24,9 +24,16 @@ class Crossed:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do, and why: empty `crossed` means all is well."""
+    """What to do, and why: empty `crossed` means all that could be judged is well.
+
+    Parameters
+    ----------
+    note
+        Whole sentences on what could not be judged, or on whose scores were; empty for none.
+    """
 
     crossed: tuple[Crossed, ...]
+    note: str = ""
 
     @property
     def action(self) -> Action:
@@ -38,13 +45,11 @@ class Verdict:
     @property
     def line(self) -> str:
         """
-        >>> Verdict(()).line
-        'Do nothing: no limit is crossed.'
+        >>> Verdict((), "Nothing is mature.").line
+        'Do nothing: no limit is crossed. Nothing is mature.'
         """
-        if not self.crossed:
-            return "Do nothing: no limit is crossed."
-        why = "; ".join(one.found for one in self.crossed)
-        return f"{self.action.capitalize()}: {why}."
+        why = "; ".join(one.found for one in self.crossed) or "no limit is crossed"
+        return f"{self.action.capitalize()}: {why}. {self.note}".rstrip()
 
 
 def judge(
@@ -54,14 +59,25 @@ def judge(
     gone: Sequence[Vanished],
     recent: Sequence[Realised],
     spec: MonitorSpec,
+    *,
+    about: str = "",
+    quiet_days: float = 0.0,
 ) -> Verdict:
     """Compare everything found with the limits.
 
     Parameters
     ----------
     recent
-        Of the newest `MonitorSpec.realised_days` dates: one for all rows, tier ``all``, and one
-        for those in the PQL tiers, tier ``pql``. Empty before any label is mature.
+        Of the rows whose labels became mature in the last `MonitorSpec.realised_days` days: one
+        for all rows, tier ``all``, and one for those in the PQL tiers, tier ``pql``. Empty where
+        there are none.
+    about
+        A sentence on whose scores these are, or why there are none: noted where one of their
+        limits is crossed, or there are none. Empty where all is as it should be.
+    quiet_days
+        Days since a conversion became known last, if alarmingly many, else 0
+        (`features.labels.Conversions.quiet_days`). Outcomes may then still come, so that too few
+        of them are no alarm.
     """
     found = [*_inputs(features, newcomers, gone, spec)]
     if scores is not None and scores.drifted:
@@ -69,12 +85,45 @@ def judge(
             Crossed("psi", f"scores have a PSI of {scores.psi:.2f} (limit {scores.limit:.2f})",
                     "retrain")
         )  # fmt: skip
-    conversions = sum(one.conversions for one in recent if one.tier == ALL)
+    notes = []
+    if quiet_days:
+        notes.append(
+            f"Too few outcomes are no alarm now, since some may still come: the newest conversion "
+            f"became known {quiet_days:.0f} days ago, far longer than usual."
+        )
+    outcomes = _outcomes(recent, spec, low_counts=not quiet_days)
+    if recent and not judgeable(recent, spec):
+        converting = sum(one.converting for one in recent if one.tier == ALL)
+        notes.append(
+            f"Outcomes are not judged: {converting:,} of the {spec.min_conversions:,} converting "
+            "accounts that it takes."
+        )
+    elif about and (outcomes or not recent):
+        notes.append(about)
+    return Verdict((*found, *outcomes), " ".join(notes))
+
+
+def judgeable(recent: Sequence[Realised], spec: MonitorSpec) -> bool:
+    """Whether as many accounts converted as it takes, or were to: few may be what is wrong."""
+    return any(
+        max(one.converting, one.expected) >= spec.min_conversions
+        for one in recent
+        if one.tier == ALL
+    )
+
+
+def _outcomes(recent: Sequence[Realised], spec: MonitorSpec, *, low_counts: bool) -> list[Crossed]:
+    if not judgeable(recent, spec):
+        return []
+    found: list[Crossed] = []
     # Few conversions among the PQLs are what a bad lift looks like: those of all rows decide.
-    if conversions >= spec.min_conversions:
-        for one in recent:
-            found += _calibration(one, spec) if one.tier == ALL else _lift(one, spec)
-    return Verdict(tuple(found))
+    converting = sum(one.converting for one in recent if one.tier == ALL)
+    for one in recent:
+        if one.tier == ALL:
+            found += _calibration(one, spec, low_counts=low_counts)
+        elif converting >= spec.min_conversions:
+            found += _lift(one, spec)
+    return found
 
 
 def _inputs(
@@ -113,8 +162,9 @@ def _inputs(
     return found
 
 
-def _calibration(one: Realised, spec: MonitorSpec) -> list[Crossed]:
-    if 1 / spec.calibration_ratio <= one.ratio_high and one.ratio_low <= spec.calibration_ratio:
+def _calibration(one: Realised, spec: MonitorSpec, *, low_counts: bool) -> list[Crossed]:
+    low = low_counts and one.ratio_high < 1 / spec.calibration_ratio
+    if not low and not one.ratio_low > spec.calibration_ratio:
         return []
     return [
         Crossed(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import Field, NonNegativeInt
 
 from features.clock import DAY_US, to_us
@@ -20,6 +21,10 @@ HISTORY_DAYS = WEEK * _WEEKS + _RESIDUALS + WEEK + 2
 """Days that `judge_volumes` looks at: the newest two, and what their judgement rests on."""
 _NORMAL_MAD = 1.4826
 """Standard deviations in a median absolute deviation of normal values."""
+_NEW_LEVEL = 5
+"""So many days of seven off in one direction are no accident any more: a work week."""
+_QUIET = 0.1
+"""A weekday on which mostly nothing comes is quiet below this share of a mean day."""
 
 
 class VolumeSpec(Spec):
@@ -39,8 +44,8 @@ class VolumeSpec(Spec):
     deviations
         And only when that is beyond so many standard deviations of the event's own past.
     holidays
-        UTC days that say nothing about the feed: the volume of a run that looks at one is not
-        judged.
+        UTC days that say nothing about the feed: they are not judged, nothing is expected from
+        them, and no event grows old on them.
     """
 
     main_events: NonNegativeInt = 5
@@ -117,54 +122,120 @@ def judge_volumes(
     names
         Of the rows of ``found.counts``.
     """
-    holidays = [to_us(day.isoformat()) for day in spec.holidays]
     counts = found.counts[:, found.counts.shape[1] - found.n_days :]
+    named = named_days(as_of, found.n_days, spec.holidays)
     if spec.events is None:
         # Not by the newest days: an event that has just stopped is still a main one.
         volume = counts[:, :-2].sum(axis=1)
         rows = np.lexsort((np.array(names), -volume))[: spec.main_events]
     else:
         rows = np.array([names.index(name) for name in spec.events], np.int64)
-    found_odd = (_odd(names[row], counts[row], as_of, holidays, spec) for row in rows)
+    found_odd = (_odd(names[row], counts[row], named, spec) for row in rows)
     return [odd for odd in found_odd if odd is not None]
 
 
-def _odd(
-    name: str, counts: np.ndarray, as_of: int, holidays: list[int], spec: VolumeSpec
-) -> OddVolume | None:
-    def judgeable(days: int) -> bool:
-        begin = as_of - days * DAY_US
-        return not any(day < as_of and begin < day + DAY_US for day in holidays)
+def named_days(as_of: int, days: int, holidays: Sequence[date]) -> np.ndarray:
+    """Which of the days before as_of meet a named UTC day: bool, shape (days,), oldest first.
 
-    fold = math.log(spec.fold_two_days)
-    if not judgeable(1):
+    >>> named_days(to_us("2024-06-04T06:00"), 3, [date(2024, 6, 2)])
+    array([ True,  True, False])
+    """
+    begin = as_of - np.arange(days, 0, -1) * DAY_US
+    starts = np.array([to_us(day) for day in holidays], np.int64)
+    return (np.abs(begin[:, None] - starts) < DAY_US).any(axis=1)
+
+
+def idle(found: Recent, as_of: int, holidays: Sequence[date]) -> int:
+    """How long no event was due since the newest one: microseconds, of whole days.
+
+    Those are the named days, and days on which usually nothing comes: the same weekday had mostly
+    no event in the eight weeks up to the newest, and on average under a tenth of a mean day.
+    """
+    if found.newest_at is None:
+        return 0
+    after = min((as_of - found.newest_at - 1) // DAY_US, found.n_days)
+    total = found.counts.sum(axis=0)[::-1][: found.n_days]
+    # Up to the newest event: else a feed that stopped weeks ago would be one that never comes.
+    usual = total[after : after + WEEK * _WEEKS]
+    empty = named_days(as_of, after, holidays)[::-1]
+    for day in np.flatnonzero(~empty):
+        same = usual[(day - after) % WEEK :: WEEK]
+        empty[day] = (
+            len(same) >= _FEWEST_WEEKS
+            and np.median(same) == 0
+            and same.mean() < _QUIET * usual.mean()
+        )
+    return int(empty.sum()) * DAY_US
+
+
+def _odd(name: str, counts: np.ndarray, named: np.ndarray, spec: VolumeSpec) -> OddVolume | None:
+    if len(counts) <= WEEK + 1 or named[-1]:
         return None
-    today, sure = _away(counts, 1, spec.deviations)
-    if sure and abs(today) >= math.log(spec.fold_one_day):
-        return _said(name, counts, 1, refused=True)
-    yesterday, _ = _away(counts[:-1], 1, spec.deviations)
-    both, sure_of_both = _away(counts, 2, spec.deviations)
+    fold = math.log(spec.fold_two_days)
+    seen, base = believed(counts, named, spec)
+    expected, spread = forecasts(seen, 1, base)
+    (yesterday, today), (_, sure) = _away(counts[-2:], expected[-2:], spread[-2:], spec)
+    of_both, spread_of_both = (found[-1] for found in forecasts(seen, 2, base))
+    both, sure_of_both = _away(counts[-2:].sum(), of_both, spread_of_both, spec)
+    # What was missing yesterday has come today.
+    late = yesterday < 0 < today and abs(both) < fold
+    if sure and abs(today) >= math.log(spec.fold_one_day) and not late:
+        return OddVolume(name, 1, int(counts[-1]), float(expected[-1]), refused=True)
     # One holiday makes two days small as well: each of them has to be off by itself.
     alike = min(today * yesterday, today * both) > 0 and min(abs(today), abs(yesterday)) > fold / 2
-    if judgeable(2) and sure_of_both and alike and abs(both) >= fold:
-        return _said(name, counts, 2, refused=True)
-    return _said(name, counts, 1, refused=False) if sure and abs(today) >= fold else None
+    if not named[-2] and sure_of_both and alike and abs(both) >= fold:
+        return OddVolume(name, 2, int(counts[-2:].sum()), float(of_both), refused=True)
+    if sure and abs(today) >= fold:
+        return OddVolume(name, 1, int(counts[-1]), float(expected[-1]), refused=False)
+    return None
 
 
-def _away(counts: np.ndarray, days: int, deviations: float) -> tuple[float, bool]:
-    """Logarithm of seen over expected, and whether it is beyond so many deviations."""
-    expected, dispersion = forecast(counts, days)
-    seen = int(counts[-days:].sum())
-    sure = abs(float(_steady(seen) - _steady(expected))) >= deviations * dispersion
-    return math.log((seen + 0.5) / (expected + 0.5)), sure
+def _away(
+    seen: np.ndarray, expected: np.ndarray, dispersion: np.ndarray, spec: VolumeSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithm of seen over expected, and whether it is beyond the deviations."""
+    sure = np.abs(_steady(seen) - _steady(expected)) >= spec.deviations * dispersion
+    return np.log((seen + 0.5) / (expected + 0.5)), sure
 
 
-def _said(name: str, counts: np.ndarray, days: int, *, refused: bool) -> OddVolume:
-    return OddVolume(name, days, int(counts[-days:].sum()), forecast(counts, days)[0], refused)
+def believed(
+    counts: np.ndarray, named: np.ndarray, spec: VolumeSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts without the days that say nothing about the feed, and with what was expected there.
+
+    Those are the named ones, and days that were off by `fold_two_days` beyond the deviations:
+    an outage, a bulk import. Each is judged by the days before it. When five of seven days were
+    off in one direction and the next is too, that is how it is now, and they count again.
+
+    Returns
+    -------
+    ndarray, ndarray
+        float64, shape (n,) each. NaN on such days; in the second only where nothing was expected.
+    """
+    seen, base = counts.astype(np.float64), counts.astype(np.float64)
+    off = np.zeros(len(counts), np.int64)
+    day = 0
+    while True:
+        expected, spread = forecasts(seen, 1, base)
+        away, sure = _away(counts, expected, spread, spec)
+        doubtful = named | (sure & (np.abs(away) >= math.log(spec.fold_two_days)))
+        if not doubtful[day:].any():
+            return seen, base
+        day += int(np.argmax(doubtful[day:]))
+        off[day] = 0 if named[day] else np.sign(away[day])
+        alike = np.flatnonzero(off[day] * off[max(0, day - WEEK) : day] > 0) + max(0, day - WEEK)
+        if len(alike) >= _NEW_LEVEL:
+            seen[alike] = base[alike] = counts[alike]
+            off[alike] = off[day] = 0
+        else:
+            seen[day], base[day] = math.nan, expected[day]
+        day += 1
 
 
-def forecast(counts: np.ndarray, days: int) -> tuple[float, float]:
-    """Expected sum of the newest `days` days, and how much wider than Poisson's its spread is.
+def forecasts(
+    counts: np.ndarray, days: int, base: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected sum of the `days` days up to each, and how much wider than Poisson's it spreads.
 
     The expected sum is that of the seven days before, times the median over the eight weeks before
     of what the same weekdays had in relation to the seven days before them: it follows weekdays
@@ -175,43 +246,53 @@ def forecast(counts: np.ndarray, days: int) -> tuple[float, float]:
     Parameters
     ----------
     counts
-        Of consecutive days, int64, shape (n,); the last is the newest.
+        Of consecutive days, shape (n,), n >= days. NaN on days to leave out.
+    base
+        The same with something in the place of NaN, for the sums over seven days.
 
     Returns
     -------
-    float, float
-        NaN and infinity where fewer than three weeks can be compared.
+    ndarray, ndarray
+        float64, shape (n - days + 1,) each; the last is of the newest days. NaN where fewer than
+        three weeks can be compared, and infinity where fewer than seven residuals are known.
 
     Examples
     --------
-    >>> forecast(np.tile([90, 100, 110, 100, 90, 10, 10], 9), days=1)
+    >>> expected, dispersion = forecasts(np.tile([90, 100, 110, 100, 90, 10, 10], 9), days=1)
+    >>> float(expected[-1]), float(dispersion[-1])
     (10.0, 1.0)
     """
-    sums = np.concatenate([[0], np.cumsum(counts)])
-    # Position t: the block [t - days, t) and the week [t - days - 7, t - days) before it.
-    at = np.arange(len(counts), days + WEEK - 1, -1)
-    block = (sums[at] - sums[at - days]).astype(np.float64)
-    week = (sums[at - days] - sums[at - days - WEEK]).astype(np.float64)
-    share = np.divide(block, week, out=np.full(len(at), np.nan), where=week > 0)
-    forecasts = [
-        _middle(share[back + WEEK : back + WEEK * _WEEKS + 1 : WEEK]) * float(week[back])
-        for back in range(min(len(at), _RESIDUALS + days))
-    ]
-    if not forecasts or not math.isfinite(forecasts[0]):
-        return math.nan, math.inf
+    block = _sums(counts, days)
+    week = np.append(np.full(WEEK, np.nan), _sums(counts if base is None else base, WEEK))
+    week = week[: len(block)]
+    share = np.divide(block, week, out=np.full(len(week), np.nan), where=week > 0)
+    # Row i, column k: the share k + 1 weeks before.
+    shares = _windows(share, WEEK * _WEEKS)[:, ::WEEK]
+    expected = _medians(shares, _FEWEST_WEEKS) * week
+    away = np.abs(_steady(block) - _steady(expected))
     # Blocks that share a day with the newest are no evidence on how it usually goes.
-    past = np.array(forecasts[days:])
-    away = np.abs(_steady(block[days : days + len(past)]) - _steady(past))
-    away = away[np.isfinite(away)]
-    usual = float(np.median(away)) * _NORMAL_MAD if len(away) else 1.0
-    return forecasts[0], max(usual, 1.0)
+    past = _windows(away, _RESIDUALS + days - 1)[:, :_RESIDUALS]
+    usual = np.maximum(_medians(past, WEEK) * _NORMAL_MAD, 1.0)
+    return expected, np.where(np.isfinite(usual), usual, np.inf)
+
+
+def _sums(values: np.ndarray, days: int) -> np.ndarray:
+    """Of so many days in a row, float64, shape (n - days + 1,)."""
+    return sliding_window_view(values.astype(np.float64), days).sum(axis=1)
+
+
+def _windows(values: np.ndarray, size: int) -> np.ndarray:
+    """The `size` values before each, oldest first, shape (n, size); NaN before the first."""
+    return sliding_window_view(np.append(np.full(size, np.nan), values), size)[:-1]
 
 
 def _steady(count: np.ndarray | float) -> np.ndarray:
     return 2 * np.sqrt(np.asarray(count) + 0.375)
 
 
-def _middle(values: np.ndarray) -> float:
-    """Median of what is known; NaN for too little."""
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) >= _FEWEST_WEEKS else float("nan")
+def _medians(values: np.ndarray, fewest: int) -> np.ndarray:
+    """Of what is known in each row; NaN where that is fewer than so many."""
+    known = np.isfinite(values).sum(axis=1)
+    row, ordered = np.arange(len(values)), np.sort(values, axis=1)
+    middle = (ordered[row, (known - 1) // 2] + ordered[row, known // 2]) / 2
+    return np.where(known >= fewest, middle, np.nan)

@@ -11,7 +11,7 @@ from .facts import show, tell
 from .intake import check_frame, to_frame, to_values
 from .learners import Learner, TermFunction
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
-from .reasons import PARTS, Reason, show_points, worded
+from .reasons import PARTS, Former, Reason, show_points, worded
 from .reference import SIMILARITY, Reference, Similarity, to_ranks
 from .scorer import FORMAT_VERSION, VIEWS, WORDING_FILE, Scorer, assemble
 
@@ -24,6 +24,7 @@ __all__ = [
     "VIEWS",
     "WORDING_FILE",
     "ColumnError",
+    "Former",
     "Learner",
     "LookAlike",
     "Reason",

@@ -17,6 +17,8 @@ _LIKE_TEXT = {
 
 PARTS = ("engagement", "team", "value", "upgrade", "fit", "similarity")
 """What a score is made of: the dimensions of the features, and likeness to customers."""
+_TOLD_CHANGE = 0.1
+"""Percentage points: what changed less is not said to have changed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Reason:
         Log-odds added to the raw score by this column and the others that tell the same fact.
     points
         The same in percentage points of probability, see `points_per_log_odds`.
+    change
+        Of the points since an earlier time; None where that is not known.
     value
         The raw value; None when unknown, and for similarities, whose text needs no number.
     text
@@ -43,56 +47,111 @@ class Reason:
     part: str
     contribution: float
     points: float
+    change: float | None
     value: float | str | None
     direction: Literal["raises", "lowers"]
     text: str
 
 
+@dataclass(frozen=True)
+class Former:
+    """The same entities at an earlier time.
+
+    Parameters
+    ----------
+    values
+        Columns by name, as `Scorer.score` takes them, shape (m,).
+    place
+        int64, shape (n,): where in `values` each row of now stands, -1 where it does not.
+    since
+        That time, in words.
+    """
+
+    values: Mapping[str, Any]
+    place: np.ndarray
+    since: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What each fact of each row brings.
+
+    Windows of the same events and family of statistic tell one fact: their contributions are added.
+
+    Parameters
+    ----------
+    names
+        Of the columns of each fact.
+    added
+        Log-odds, shape (n, n_facts).
+    per_log_odds
+        Of `points_per_log_odds`, shape (n,).
+    """
+
+    names: list[list[str]]
+    added: np.ndarray
+    per_log_odds: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        contributions: Mapping[str, np.ndarray],
+        per_log_odds: np.ndarray,
+        wording: Mapping[str, Mapping[str, Any]],
+    ) -> "Facts":
+        """From what each column adds, by name; "" is the constant, which is no fact."""
+        facts: dict[int | None, list[str]] = defaultdict(list)
+        for name in contributions:
+            if name:
+                facts[wording[name]["fact"] if name in wording else None].append(name)
+        added = np.zeros((len(per_log_odds), len(facts)))
+        for at, names in enumerate(facts.values()):
+            for name in names:
+                added[:, at] += contributions[name]
+        return cls(list(facts.values()), added, per_log_odds)
+
+    @property
+    def points(self) -> np.ndarray:
+        """Percentage points of probability, shape (n, n_facts)."""
+        return self.added * self.per_log_odds[:, None]
+
+
 def strongest(
+    facts: Facts,
     contributions: Mapping[str, np.ndarray],
-    per_log_odds: np.ndarray,
     wording: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
     top: int,
+    former: np.ndarray | None = None,
 ) -> list[list[Reason]]:
     """The `top` facts of each row with the largest absolute contribution, strongest first.
 
-    Windows of the same events and family of statistic tell one fact: their contributions are
-    added, and the strongest of them is shown. Contributions of exactly 0 are no reason.
+    Of the columns of a fact the strongest is shown. Contributions of exactly 0 are no reason.
 
     Parameters
     ----------
     contributions
-        What each column adds, by name; "" is the constant, which is no reason.
-    per_log_odds
-        Of `points_per_log_odds`, shape (n,).
+        What each column adds, by name.
     wording
         By column: ``fact``, equal where columns tell the same one, ``part``, ``phrase`` and
         ``typical``, which is put behind the sentence where the row's own value is another. A column
         that is not there is a similarity.
     values
         Columns by name, as `Scorer.score` takes them.
+    former
+        `Facts.points` at an earlier time, shape (n, n_facts), NaN where there was no row.
     """
-    facts: dict[int | None, list[str]] = defaultdict(list)
-    for name in contributions:
-        if name:
-            facts[wording[name]["fact"] if name in wording else None].append(name)
-    members = list(facts.values())
-    n = len(per_log_odds)
-    added = np.zeros((n, len(members)))
-    for at, names in enumerate(members):
-        for name in names:
-            added[:, at] += contributions[name]
     # Equal ones stay in the order of the columns, whatever the last bits of their sums say.
-    order = np.argsort(-np.abs(added).round(9), axis=1, kind="stable")[:, :top]
+    order = np.argsort(-np.abs(facts.added).round(9), axis=1, kind="stable")[:, :top]
+    change = None if former is None else facts.points - former
     return [
         [
-            _reason(row, members[at], added[row, at], per_log_odds[row], contributions, wording,
-                    values)
+            _reason(facts, row, at, None if change is None else change[row, at], contributions,
+                    wording, values)
             for at in order[row]
-            if added[row, at]
+            if facts.added[row, at]
         ]
-        for row in range(n)
+        for row in range(len(facts.added))
     ]  # fmt: skip
 
 
@@ -112,14 +171,19 @@ def by_part(
     return points
 
 
-def worded(reason: Reason) -> str:
-    """The fact and its points, as a table shows them.
+def worded(reason: Reason, since: str = "") -> str:
+    """The fact and its points, as a table shows them, and how they changed where that is known.
 
-    >>> many = Reason("a", "value", 0.5, 3.14159, 12.0, "raises", "reports: 12 times")
+    >>> many = Reason("a", "value", 0.5, 3.14159, 1.2, 12.0, "raises", "reports: 12 times")
     >>> worded(many)
     'reports: 12 times: +3.1 points'
+    >>> worded(many, "2024-06-03")
+    'reports: 12 times: +3.1 points, +1.2 since 2024-06-03'
     """
-    return f"{reason.text}: {show_points(reason.points)}"
+    told = f"{reason.text}: {show_points(reason.points)}"
+    if not since or reason.change is None or abs(reason.change) < _TOLD_CHANGE:
+        return told
+    return f"{told}, {show_points(reason.change).removesuffix(' points')} since {since}"
 
 
 def show_points(points: float) -> str:
@@ -132,9 +196,9 @@ def show_points(points: float) -> str:
     return f"{points:+.1f} points" if abs(points) >= 1 else f"{points:+.2g} points"
 
 
-def texts(reasons: list[Reason], direction: str, most: int) -> list[str]:
+def texts(reasons: list[Reason], direction: str, most: int, since: str = "") -> list[str]:
     """The first `most` reasons that raise, or lower, a score: what a table shows a rep."""
-    return [worded(reason) for reason in reasons if reason.direction == direction][:most]
+    return [worded(reason, since) for reason in reasons if reason.direction == direction][:most]
 
 
 def _part(name: str, wording: Mapping[str, Mapping[str, Any]]) -> str:
@@ -142,26 +206,36 @@ def _part(name: str, wording: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _reason(
+    facts: Facts,
     row: int,
-    names: list[str],
-    added: float,
-    per_log_odds: float,
+    at: int,
+    change: float | None,
     contributions: Mapping[str, np.ndarray],
     wording: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
 ) -> Reason:
-    added, points = float(added), float(added * per_log_odds)
+    added = float(facts.added[row, at])
     sign = 1 if added > 0 else -1
-    name = max(names, key=lambda one: sign * contributions[one][row])
+    name = max(facts.names[at], key=lambda one: sign * contributions[one][row])
+    value = None
+    if name in wording:
+        value = values[name][row]
+        value = None if value is None or value != value else value
+        value = float(value) if value is not None and not isinstance(value, str) else value
     direction: Literal["raises", "lowers"] = "raises" if added > 0 else "lowers"
-    part = _part(name, wording)
-    if name not in wording:
-        return Reason(name, part, added, points, None, direction, _LIKE_TEXT[direction])
-    value = values[name][row]
-    value = None if value is None or value != value else value
-    if value is not None and not isinstance(value, str):
-        value = float(value)
-    text, usual = tell(wording[name]["phrase"], value), wording[name]["typical"]
-    if usual not in (None, show(value)):
-        text += f" (typical: {usual})"
-    return Reason(name, part, added, points, value, direction, text)
+    return Reason(
+        feature=name,
+        part=_part(name, wording),
+        contribution=added,
+        points=float(added * facts.per_log_odds[row]),
+        change=None if change is None or change != change else float(change),
+        value=value,
+        direction=direction,
+        text=_text(wording[name], value) if name in wording else _LIKE_TEXT[direction],
+    )
+
+
+def _text(words: Mapping[str, Any], value: float | str | None) -> str:
+    usual = words["typical"]
+    beside = "" if usual in (None, show(value)) else f" (typical: {usual})"
+    return tell(words["phrase"], value) + beside

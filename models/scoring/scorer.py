@@ -11,7 +11,7 @@ from .alike import LookAlike, look_alikes
 from .columns import check_columns, encode
 from .learners import Learner
 from .probability import calibrate, high_low, points_per_log_odds, tier_basis, tier_of
-from .reasons import PARTS, Reason, by_part, strongest, texts
+from .reasons import PARTS, Facts, Former, Reason, by_part, strongest, texts
 from .reference import SIMILARITY, Similarity, to_ranks
 
 FORMAT_VERSION = 3
@@ -118,8 +118,19 @@ class Scorer:
         """
         return [reason for part in self._why(values, top, threads) for reason in part[0]]
 
-    def told(self, values: Mapping[str, Any], most: int, threads: int = 1) -> dict[str, Any]:
+    def told(
+        self,
+        values: Mapping[str, Any],
+        most: int,
+        threads: int = 1,
+        former: Former | None = None,
+    ) -> dict[str, Any]:
         """What a scores table says of why: columns by name.
+
+        Parameters
+        ----------
+        former
+            The rows at an earlier time: reasons say how their points changed since.
 
         Returns
         -------
@@ -130,13 +141,14 @@ class Scorer:
             that raise and lower it, strongest first. Of these only the 3 x `most` strongest are
             looked at: where one direction outweighs all, there are fewer of the other.
         """
-        whole = self._why(values, 3 * most, threads)
+        whole = self._why(values, 3 * most, threads, former)
         points = {f"{name}_points": [part[1][name] for part in whole] for name in PARTS}
         reasons = [reason for part in whole for reason in part[0]]
+        since = "" if former is None else former.since
         return {
             **{name: np.concatenate([*parts, np.empty(0)]) for name, parts in points.items()},
-            "reasons": [texts(found, "raises", most) for found in reasons],
-            "reasons_against": [texts(found, "lowers", most) for found in reasons],
+            "reasons": [texts(found, "raises", most, since) for found in reasons],
+            "reasons_against": [texts(found, "lowers", most, since) for found in reasons],
         }
 
     def typical(self, values: Mapping[str, Any]) -> float:
@@ -145,23 +157,44 @@ class Scorer:
         return float(calibrate(self.calibration, self.contributions(first)[""])[0])
 
     def _why(
-        self, values: Mapping[str, Any], top: int, threads: int
+        self,
+        values: Mapping[str, Any],
+        top: int,
+        threads: int,
+        former: Former | None = None,
     ) -> list[tuple[list[list[Reason]], dict[str, np.ndarray]]]:
-        found = []
+        before = None if former is None else self._former_points(former, threads)
+        found, start = [], 0
         for part in self._blocks(values, _REASONS_BLOCK):
             # LightGBM divides by the number of rows.
-            if not len(part["as_of"]):
+            if not (n := len(part["as_of"])):
                 continue
-            contributions = self.contributions(part, threads)
-            base, raw = contributions[""], np.sum(list(contributions.values()), axis=0)
-            worth = points_per_log_odds(self.calibration, raw, base)
-            found.append(
-                (
-                    strongest(contributions, worth, self.wording, part, top),
-                    by_part(contributions, worth, self.wording),
-                )
-            )
+            contributions, facts = self._facts(part, threads)
+            then = None if before is None else before[start : start + n]
+            reasons = strongest(facts, contributions, self.wording, part, top, then)
+            found.append((reasons, by_part(contributions, facts.per_log_odds, self.wording)))
+            start += n
         return found
+
+    def _facts(
+        self, values: Mapping[str, Any], threads: int
+    ) -> tuple[dict[str, np.ndarray], Facts]:
+        contributions = self.contributions(values, threads)
+        base, raw = contributions[""], np.sum(list(contributions.values()), axis=0)
+        worth = points_per_log_odds(self.calibration, raw, base)
+        return contributions, Facts.of(contributions, worth, self.wording)
+
+    def _former_points(self, former: Former, threads: int) -> np.ndarray | None:
+        """Points of each fact of the rows then, shape (n, n_facts); NaN for who was not there."""
+        parts = [
+            self._facts(part, threads)[1].points
+            for part in self._blocks(former.values, _REASONS_BLOCK)
+            if len(part["as_of"])
+        ]
+        if not parts:
+            return None
+        points = np.vstack([*parts, np.full((1, parts[0].shape[1]), np.nan)])
+        return points[former.place]
 
     def look_alikes(
         self, values: Mapping[str, Any], k: int, most: int = 3

@@ -1,6 +1,7 @@
 """Drift against a pinned reference: quiet on a healthy company, loud on a broken one."""
 
 import json
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
@@ -98,6 +99,27 @@ def test_without_its_own_weekday_the_weekend_would_be_drift(pinned):
     matrix, _, _ = one_night(day)
     now = filled(column, matrix.column("weekend"))
     assert stability_index(np.array(column["shares"]), 400, now, 400) > SPEC.psi
+
+
+def test_one_broken_night_before_the_reference_hides_no_change_after_it():
+    nights = reference_nights(NEWEST)
+    matrix, cluster = company(nights, seed=2)
+    whole, broken = matrix.column("reports"), matrix.column("reports").copy()
+    broken[matrix.snapshots.as_of == nights[3]] = 50
+    made = [
+        reference(
+            FeatureMatrix(
+                matrix.snapshots, FEATURES, matrix.table.set_column(0, "reports", pa.array(values))
+            ),
+            probability(matrix),
+            cluster,
+            cluster < 0,
+            {},
+        )["columns"]["reports"]["usual"]
+        for values in (whole, broken)
+    ]
+    assert made[1] < 0.1, "the worst night alone would say 9"
+    assert made[0] <= made[1]
 
 
 def test_a_feature_that_stops_is_drift_and_the_others_are_not(pinned):
@@ -259,6 +281,57 @@ def test_a_vanished_event_is_measured_against_its_own_weekday():
     silent = {name: np.zeros(28, int) for name in ("work", "rare")} | {"daily": counts["daily"]}
     found = vanished(usual, silent, as_of, 0.1)
     assert [(one.name, one.days) for one in found] == [("work", 7)]
+
+
+def alarms(days: np.ndarray, holidays=()) -> list[int]:
+    """Nights on which an event is said to have vanished, of those after a reference of 28."""
+    usual = event_reference({"e": days[:28]}, NEWEST, holidays)
+    return [
+        night
+        for night in range(1, len(days) - 27)
+        if vanished(
+            usual, {"e": days[night : night + 28]}, NEWEST + night * DAY_US, 0.1, holidays
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", range(0, 28, 3))
+def test_what_comes_once_a_month_has_not_vanished_in_between(first):
+    monthly = np.zeros(88, np.int64)
+    monthly[first::30] = 300
+    assert alarms(monthly) == []
+    known = event_reference({"e": monthly[:28]}, NEWEST)
+    assert new_events(known, {"e": np.ones(28)}) == []
+
+
+def test_a_bulk_import_in_the_reference_is_not_what_to_expect():
+    days = np.random.default_rng(7).poisson(20, 88)
+    days[18] = 10_000
+    assert alarms(days) == []
+    days[60] = 0
+    assert alarms(days) == [60 - 27]
+
+
+def test_named_holidays_neither_vanish_nor_count_in_the_reference():
+    rng = np.random.default_rng(8)
+    work = np.where(np.isin(np.arange(88) % 7, (2, 3)), 20, 200)
+    days = rng.poisson(work)
+    # Day 28 begins at NEWEST, 3 June; ten days are named in the reference, and eleven after it.
+    quiet = [*range(15, 25), *range(40, 51)]
+    days[quiet] = rng.poisson(work[quiet] * 0.05)
+    named = [date.fromordinal(date(2024, 5, 6).toordinal() + day) for day in quiet]
+    assert alarms(days)
+    assert alarms(days, named) == []
+    days[55] = 0
+    assert alarms(days, named) == [55 - 27]
+
+
+def test_an_event_that_is_lost_is_noticed_on_its_first_night():
+    rng = np.random.default_rng(9)
+    for lost in range(28, 42):
+        days = rng.poisson(np.where(np.isin(np.arange(60) % 7, (2, 3)), 60, 150))
+        days[lost:] = 0
+        assert alarms(days)[0] == lost - 27
 
 
 def test_events_that_the_reference_does_not_know_are_new():

@@ -21,15 +21,19 @@ from models.judging.gate import (
     passes,
 )
 from models.judging.gate_evidence import (
+    ANCHOR,
     CHALLENGER,
     CHAMPION,
     SCORECARD,
     Evidence,
     as_fitted,
+    confidence,
     gather,
     judge_evidence,
     moved_only,
+    stretch,
 )
+from models.metrics import calibration_error
 from models.propensity import PropensityModel
 from models.scoring import move_odds
 
@@ -65,7 +69,6 @@ def weighed(world, noisy):
         return gather(
             rows or world.data,
             {CHALLENGER: challenger, CHAMPION: noisy(0.1, 1), SCORECARD: noisy(1.5, 2)},
-            horizon_days=7,
             capacity=20,
             n_bootstrap=N_BOOTSTRAP,
             seed=4,
@@ -192,15 +195,114 @@ def test_only_rules_that_pass_or_are_off_let_a_challenger_through(found):
     assert passes(rulings) == (not {"fail", "not judged"} & set(found))
 
 
-def test_tiers_are_compared_entity_by_entity():
-    before = np.array(["cold", "warm", "hot", "critical"], object)
-    after = np.array(["warm", "cold", "hot", "critical"], object)
-    ruling = judge_tiers(before, after, GateSpec(most_tier_churn=0.49))
+PQLS = ("critical", "hot")
+
+
+def test_pqls_are_compared_entity_by_entity():
+    before = np.array(["cold", "warm", "hot", "critical", "hot", "critical"], object)
+    after = np.array(["hot", "cold", "critical", "critical", "warm", "cold"], object)
+    ruling = judge_tiers(before, after, PQLS, GateSpec(most_pql_churn=0.49))
     assert (ruling.verdict, ruling.value) == ("fail", 0.5)
-    assert ruling.found == "50.0 %: 2 of 4 (1 up, 1 down)"
-    assert judge_tiers(before, after, GateSpec(most_tier_churn=0.5)).verdict == "pass"
-    assert judge_tiers(before[:0], after[:0], GateSpec()).verdict == "not judged"
-    assert judge_tiers(before, after, GateSpec(most_tier_churn=None)).verdict == "off"
+    assert ruling.found == "50.0 %: of 4 PQLs 2 lost, 1 new"
+    assert judge_tiers(before, after, PQLS, GateSpec(most_pql_churn=0.5)).verdict == "pass"
+    assert judge_tiers(before[:0], after[:0], PQLS, GateSpec()).verdict == "not judged"
+    assert judge_tiers(before, after, PQLS, GateSpec(most_pql_churn=None)).verdict == "off"
+    assert judge_tiers(before, after, ("warm",), GateSpec()).value == 1
+
+
+def test_no_pqls_by_either_are_no_change_and_a_flood_of_new_ones_is_one():
+    cold, hot = np.full(10, "cold", object), np.full(10, "hot", object)
+    few = np.r_[hot[:2], cold[:8]]
+    assert judge_tiers(cold, cold, PQLS, GateSpec()).verdict == "pass"
+    for one, other in ((few, hot), (hot, few)):
+        assert judge_tiers(one, other, PQLS, GateSpec()).value == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
+def test_an_unrelated_order_is_refused_however_few_the_pqls_are(share):
+    """Of all accounts, mostly cold by any model, hardly any would change tier."""
+    rng = np.random.default_rng(0)
+    tiers = np.where(np.arange(4000) < share * 4000, "hot", "cold").astype(object)
+    one, other = rng.permutation(tiers), rng.permutation(tiers)
+    assert judge_tiers(one, other, PQLS, GateSpec()).verdict == "fail"
+    kept = one.copy()
+    kept[rng.choice(np.flatnonzero(one == "hot"), round(share * 1000), replace=False)] = "cold"
+    assert judge_tiers(one, kept, PQLS, GateSpec()).verdict == "pass"
+
+
+def test_all_askings_together_err_no_more_than_one_of_a_ninety_percent_interval():
+    errors = [(1 - confidence(k)) / 2 for k in range(1, 5000)]
+    assert errors[0] == pytest.approx(0.025)
+    assert 0.0499 < sum(errors) < 0.05
+    # The share of a normal beyond the stretched end, drawn.
+    beyond = np.random.default_rng(1).normal(size=2_000_000) > 1.959964 * stretch(4)
+    assert beyond.mean() == pytest.approx(errors[3], rel=0.05)
+
+
+def test_each_asking_is_harder_and_the_level_is_told(weighed, noisy):
+    found = weighed(noisy(0.7, 8, shift=0.2))
+    told = [{one.rule: one for one in judge_evidence(found, GateSpec(), asked=k)} for k in (1, 9)]
+    for rule in ON_OUTCOMES:
+        first, later = (one[rule] for one in told)
+        assert not (first.verdict == "fail" and later.verdict == "pass")
+        worse = -1 if rule.startswith("PR-AUC") else 1
+        assert worse * later.value > worse * first.value
+        assert "95 %" in first.found
+        assert "99.889 %" in later.found
+    low, later_low = (one["PR-AUC, champion"].value for one in told)
+    table = found.table
+    row = table[(table["metric"] == "pr_auc") & (table["contender"] == CHAMPION)].iloc[0]
+    widened = (row["difference"] - later_low) / (row["difference"] - low)
+    assert widened == pytest.approx(stretch(9))
+
+
+def test_the_calibration_error_is_held_at_the_upper_end_of_its_interval(world, noisy):
+    """Drawn again account by account, with rows repeated instead of weighted."""
+    challenger = noisy(0.1, 1, shift=0.5)
+    found = gather(
+        world.data,
+        dict.fromkeys((CHALLENGER, SCORECARD), challenger),
+        capacity=20,
+        n_bootstrap=300,
+        seed=4,
+    )
+    rulings = judge_evidence(found, GateSpec(), against_champion=False)
+    rule = {one.rule: one for one in rulings}
+    label, probability = world.data.label, challenger.probability
+    members = [np.flatnonzero(world.data.cluster == code) for code in np.unique(world.data.cluster)]
+    rng = np.random.default_rng(3)
+    errors = []
+    for _ in range(300):
+        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
+        errors.append(calibration_error(label[drawn], probability[drawn]))
+    shown = calibration_error(label, probability)
+    upper = (2 * shown - np.percentile(errors, 2.5)) / label.mean()
+    assert rule["calibration error"].value == pytest.approx(upper, rel=0.05)
+    assert rule["calibration error"].value > shown / label.mean()
+
+
+def test_an_error_that_only_might_be_within_the_limit_is_refused(weighed, noisy):
+    found = weighed(noisy(0.1, 1, shift=0.35))
+    table = found.table
+    row = table[(table["metric"] == "calibration_error") & (table["contender"] == CHALLENGER)]
+    shown = float(row["value"].iloc[0]) * found.rows / found.positives
+    assert verdicts(found, GateSpec(calibration_error=shown * 1.01))["calibration error"] == "fail"
+
+
+def test_an_anchor_is_compared_with_in_order_alone(world, noisy):
+    rivals = {CHAMPION: noisy(3.0, 5), SCORECARD: noisy(3.0, 6), ANCHOR: noisy(0.1, 1)}
+    found = gather(
+        world.data,
+        {CHALLENGER: noisy(3.0, 7), **rivals},
+        capacity=20,
+        n_bootstrap=N_BOOTSTRAP,
+        seed=4,
+    )
+    told = verdicts(found, anchored=True)
+    assert told["PR-AUC, anchor"] == "fail"
+    assert "log loss, anchor" not in told
+    assert verdicts(found, GateSpec(anchor_margin=None), anchored=True)["PR-AUC, anchor"] == "off"
+    assert "PR-AUC, anchor" not in verdicts(found)
 
 
 def test_days_count_from_the_last_change_and_a_first_one_is_free():

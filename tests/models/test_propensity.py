@@ -12,7 +12,7 @@ from models.dataset import Dataset
 from models.judging.bootstrap import Contender, evaluate
 from models.learners.encoding import values_of
 from models.propensity import ModelSpec, PropensityModel
-from models.scoring import PARTS, worded
+from models.scoring import PARTS, Former, show_points, worded
 
 
 def _predict(model: PropensityModel, rows: Dataset) -> object:
@@ -226,3 +226,32 @@ def test_reasons_of_a_table_say_how_many_points_they_bring(fitted: object) -> No
         assert told["reasons_against"][place] == [worded(reason) for reason in against]
         assert all(": +" in text for text in told["reasons"][place])
         assert {reason.part for reason in reasons} <= set(PARTS)
+
+
+def test_reasons_say_how_their_points_changed_since_an_earlier_time(fitted: object) -> None:
+    now = fitted.test.take(np.arange(60))
+    given = now.matrix, now.account, now.domain
+    earlier = fitted.test.take(np.arange(100, 130))
+    then = values_of(earlier.matrix, earlier.account, earlier.domain)
+    # The first 30 were there, in the order of `earlier`; the others are new.
+    place = np.where(np.arange(60) < 30, np.arange(60), -1)
+    told = fitted.model.told(*given, most=30, former=Former(then, place, "Monday"))
+    before = fitted.model.explain(earlier.matrix, earlier.account, earlier.domain, top=100)
+    after = fitted.model.explain(*given, top=100)
+    facts = {name: words["fact"] for name, words in fitted.model.scorer.wording.items()}
+    changed = 0
+    for row in range(60):
+        texts = told["reasons"][row] + told["reasons_against"][row]
+        if row >= 30:
+            assert not any("since" in text for text in texts)
+            continue
+        old = {facts.get(one.feature): one.points for one in before[row]}
+        for one in after[row]:
+            change = one.points - old.get(facts.get(one.feature), 0.0)
+            text = next(text for text in texts if text.startswith(one.text + ": "))
+            assert text.endswith("since Monday") == (abs(change) >= 0.1)
+            if abs(change) >= 0.1:
+                shown = show_points(change).removesuffix(" points")
+                assert f"points, {shown} since" in text
+                changed += 1
+    assert changed > 30

@@ -1,7 +1,10 @@
 """The ledger adds, never changes, and never says a thing twice."""
 
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from features.clock import DAY_US, to_us
 from features.errors import SettingsError
 from pipeline import ledger
+from pipeline.ledger_outcomes import counted
 
 JUNE = to_us("2024-06-03")
 MODEL = "pql-shop"
@@ -74,7 +78,7 @@ def test_a_file_lies_in_the_month_of_its_as_of_and_reads_as_it_was_written(tmp_p
 
 def test_an_entry_says_of_itself_what_a_reader_chooses_by(tmp_path):
     written = pd.Timestamp("2024-06-03 06:00")
-    given = {"alias": "2", "backfill": True, "seen": True, "settled_by": JUNE - DAY_US}
+    given = {"alias": "2", "backfill": True, "seen": True, "settled_by": (JUNE - DAY_US, 3)}
     entry = add(tmp_path, scores(scored_at=written), **given)
     assert ledger.entries(tmp_path, MODEL) == [entry]
     assert {name: getattr(entry, name) for name in given} == given
@@ -180,3 +184,107 @@ def test_the_ledger_is_what_a_list_that_only_grows_would_be(given, tmp_path_fact
     assert found == sorted((*key, n + 1) for key, said in told.items() for n in range(len(said)))
     last = ledger.read(store, MODEL, columns=["probability"])["probability"].dropna().tolist()
     assert last == [told[key][-1] for key in sorted(told)]
+
+
+def test_a_ledger_that_kept_only_the_date_of_what_settled_it_is_read(tmp_path):
+    entry = add(tmp_path, scores(), settled_by=(JUNE - DAY_US, 2))
+    table = pq.read_table(entry.path)
+    facts = json.loads(table.schema.metadata[b"entry"]) | {"settled_by": JUNE - DAY_US}
+    metadata = {**table.schema.metadata, b"entry": json.dumps(facts).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), entry.path)
+    assert ledger.entries(tmp_path, MODEL)[0].settled_by == (JUNE - DAY_US, 0)
+
+
+HOUR = DAY_US // 24
+
+said = st.fixed_dictionaries(
+    {
+        "day": st.integers(0, 4),
+        "hours": st.integers(1, 40),
+        "version": st.integers(1, 2),
+        "probability": st.sampled_from([0.1, 0.2, 0.3]),
+        "alias": st.sampled_from(["champion", "champion", "challenger"]),
+        "backfill": st.booleans(),
+        "seen": st.sampled_from([False, False, False, True]),
+    }
+)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(done=st.lists(said, max_size=8))
+def test_what_counted_at_a_date_never_changes_by_what_is_written_at_it_or_after(
+    done, tmp_path_factory
+):
+    """Each entry is written some hours after the one before; all that was told is asked again."""
+    store = tmp_path_factory.mktemp("ledger")
+    now, told, kept = JUNE, {}, []
+
+    def ask(before: int) -> list[tuple]:
+        rows = counted(store, MODEL, before, columns=("as_of", "model_version", "probability")).rows
+        return rows.dropna().to_numpy().tolist()
+
+    for one in done:
+        now += one["hours"] * HOUR
+        as_of = min(JUNE + one["day"] * DAY_US, now)
+        frame = scores(as_of, one["probability"], model_version=one["version"])
+        frame["scored_at"] = np.datetime64(now, "us")
+        what = {name: one[name] for name in ("version", "alias", "backfill", "seen")}
+        entry = add(store, frame, as_of=as_of, **what)
+        if entry.scored_at == now:
+            kept.append((as_of, now, one))
+        told |= {before: ask(before) for before in (now, now - HOUR)}
+    assert told == {before: ask(before) for before in told}
+    # What counts now, told otherwise: of each date the last word of the first 48 hours.
+    last = {}
+    for as_of, at, one in kept:
+        heard = one["alias"] == "champion" and not one["backfill"] and not one["seen"]
+        if heard and at <= as_of + 48 * HOUR:
+            last[as_of] = one["version"], one["probability"]
+    found = [(row[1], row[2]) for row in ask(now + 1)]
+    assert found == [last[as_of] for as_of in sorted(last) if as_of <= now]
+
+
+def night(store, day: int, hours: int | None, probability: float, **changes) -> None:
+    """The night of a day, written so many hours after its as_of."""
+    as_of = JUNE + day * DAY_US
+    at = None if hours is None else np.datetime64(as_of + hours * HOUR, "us")
+    add(store, scores(as_of, probability, scored_at=at), as_of=as_of, **changes)
+
+
+def test_scores_count_only_when_written_before_the_date_and_within_two_days(tmp_path):
+    def heard(day: int, **how) -> list[float]:
+        found = counted(tmp_path, MODEL, JUNE + day * DAY_US, **how)
+        return found.rows["probability"].dropna().tolist()
+
+    night(tmp_path, 0, 1, 0.1)
+    night(tmp_path, 0, 48, 0.2)
+    night(tmp_path, 0, 49, 0.3)
+    night(tmp_path, 1, 90 * 24, 0.4)
+    night(tmp_path, 2, 2, 0.5, backfill=True)
+    night(tmp_path, 3, None, 0.6)
+    assert [heard(day) for day in (1, 2, 3, 4, 120)] == [
+        [0.1],
+        [0.1],
+        [0.2],
+        [0.2, 0.6],
+        [0.2, 0.6],
+    ]
+    # Afterwards made scores fill dates that have no other, and replace none.
+    assert heard(120, with_backfilled=True) == [0.2, 0.4, 0.5, 0.6]
+    assert heard(3, with_backfilled=True) == [0.2, 0.4, 0.5]
+    found = counted(tmp_path, MODEL, JUNE + 120 * DAY_US)
+    assert (found.late, found.seen) == (2, 0)
+    assert counted(tmp_path, MODEL, JUNE + 120 * DAY_US, with_backfilled=True).late == 0
+
+
+def test_of_afterwards_made_scores_the_last_by_then_counts_else_the_first(tmp_path):
+    for hours, probability in ((10 * 24, 0.1), (20 * 24, 0.2), (30 * 24, 0.3)):
+        night(tmp_path, 0, hours, probability)
+    found = {
+        day: counted(tmp_path, MODEL, JUNE + day * DAY_US, with_backfilled=True)
+        .rows["probability"]
+        .dropna()
+        .tolist()
+        for day in (5, 15, 25, 35)
+    }
+    assert found == {5: [0.1], 15: [0.1], 25: [0.2], 35: [0.3]}

@@ -93,16 +93,17 @@ def test_of_several_entries_for_a_date_the_last_one_written_by_then_counts(tmp_p
     assert tiers_of(said_by(tmp_path, "m", day(4))) == {"a": "hot"}
 
 
-def test_a_date_scored_only_later_counts_as_it_was_first_scored(tmp_path):
+def test_a_date_scored_only_later_counts_when_asked_for_as_it_was_first_scored(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)}, scored_at=day(50))
     write_night(tmp_path, "m", day(1), {"a": ("hot", 0.5)}, scored_at=day(60))
-    assert tiers_of(said_by(tmp_path, "m", day(2))) == {"a": "cold"}
+    assert tiers_of(said_by(tmp_path, "m", day(2), with_backfilled=True)) == {"a": "cold"}
+    assert tiers_of(said_by(tmp_path, "m", day(70))) == {}
 
 
 def test_a_night_at_the_date_itself_does_not_count(tmp_path):
     write_night(tmp_path, "m", day(1), {"a": ("cold", 0.1)})
     assert len(said_by(tmp_path, "m", day(1))) == 0
-    assert len(said_by(tmp_path, "m", day(1) + 1)) == 1
+    assert len(said_by(tmp_path, "m", day(1) + DAY_US // 24 + 1)) == 1
 
 
 def test_challengers_never_count_and_backfilled_scores_only_when_asked_for(tmp_path):
@@ -257,6 +258,92 @@ def test_a_lost_event_exits_1_and_is_named(nightly, looked, tmp_path):
     assert result.exit_code == 1, result.output
     assert "Vanished: opened (0" in result.output
     assert "Retrain: events have vanished ('opened' came 0 times" in " ".join(result.output.split())
+
+
+def wrong_nights(
+    shop,
+    folder: Path,
+    nights: dict[int, int],
+    *,
+    least: int = 5,
+    days: int = 14,
+    promise: float = 0.004,
+) -> Run:
+    """The shop promised too little, or too much, on these nights, by the versions given."""
+    for name in ("settings.yaml", "events.csv", "users.csv"):
+        shutil.copyfile(shop.folder / name, folder / name)
+    path = folder / "settings.yaml"
+    path.write_text(
+        f"{path.read_text()}monitor: {{min_conversions: {least}, realised_days: {days}}}\n"
+    )
+    run = load(path)
+    events = shop_events()
+    paid = dict(events[events["event"] == "paid"].groupby("user")["time"].min())
+    for number, version in nights.items():
+        moment = pd.Timestamp(day(number), unit="us")
+        before = events[events["time"] < moment]
+        open_ = sorted(u for u in before["user"].unique() if u not in paid or paid[u] >= moment)
+        write_night(
+            run.store,
+            run.model_name,
+            day(number),
+            dict.fromkeys(open_, ("cold", promise)),
+            version=version,
+        )
+    return run
+
+
+def test_a_champion_that_changes_every_week_is_judged_by_what_sales_saw(shop, tmp_path):
+    run = wrong_nights(shop, tmp_path, {number: 10 + number // 7 for number in range(70, 100)})
+    found = monitor(run, silent, as_of=as_of(100))
+    # Fourteen dates are mature since two weeks: days 80 to 93.
+    assert found.judged == (21, 22, 23)
+    assert found.verdict.action == "recalibrate"
+    told = "scores of versions 21, 22 and 23, since too few of version 1 are mature"
+    assert told in found.verdict.line
+
+
+def test_a_version_with_enough_scores_of_its_own_is_judged_by_those_alone(shop, tmp_path):
+    nights = {number: 1 if number >= 84 else 7 for number in range(70, 100)}
+    found = monitor(wrong_nights(shop, tmp_path, nights), silent, as_of=as_of(100))
+    assert found.judged == (1,)
+    assert found.verdict.action == "recalibrate"
+    assert "scores of version" not in found.verdict.line
+
+
+def test_scores_of_months_ago_decide_nothing(shop, tmp_path):
+    run = wrong_nights(shop, tmp_path, dict.fromkeys(range(40, 70), 1))
+    assert monitor(run, silent, as_of=as_of(84)).verdict.action == "recalibrate"
+    found = monitor(run, silent, as_of=as_of(100))
+    assert found.realised
+    assert (found.recent, found.judged) == ([], ())
+    assert "calibration_ratio" not in [one.limit for one in found.verdict.crossed]
+    assert "Outcomes are not judged: no score after 2024-05-19" in found.verdict.line
+
+
+@pytest.mark.parametrize(("days", "action"), [(28, "do nothing"), (14, "recalibrate")])
+def test_conversions_that_stopped_are_no_alarm_until_the_whole_window_is_empty(
+    shop, tmp_path, days, action
+):
+    run = wrong_nights(
+        shop, tmp_path, dict.fromkeys(range(66, 94), 1), least=20, days=days, promise=0.4
+    )
+    events = pd.read_csv(tmp_path / "events.csv")
+    lost = (events["event"] == "paid") & (pd.to_datetime(events["time"]) >= as_of(72))
+    events[~lost].to_csv(tmp_path / "events.csv", index=False)
+    found = monitor(run, silent, as_of=as_of(100))
+    assert [one.limit for one in found.verdict.crossed if one.action == "recalibrate"] == (
+        ["calibration_ratio"] if action == "recalibrate" else []
+    )
+    assert ("some may still come" in found.verdict.line) == (action == "do nothing")
+
+
+def test_too_few_converting_accounts_are_said_and_not_judged(shop, tmp_path):
+    run = wrong_nights(shop, tmp_path, dict.fromkeys(range(70, 100), 1), least=500)
+    found = monitor(run, silent, as_of=as_of(100))
+    assert "calibration_ratio" not in [one.limit for one in found.verdict.crossed]
+    converting = next(one.converting for one in found.recent if one.tier == "all")
+    assert f"{converting} of the 500 converting accounts" in found.verdict.line
 
 
 def test_a_reference_is_read_as_it_was_written_and_refused_when_damaged(tmp_path):

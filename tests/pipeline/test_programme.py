@@ -74,6 +74,22 @@ def test_unreadable_rows_go_to_quarantine_with_line_and_reason(stages_in):
     assert len(stages.entity) == 4
 
 
+def test_a_row_that_stands_there_twice_counts_once_and_is_told(stages_in):
+    twice = """\
+id,phase,when,worth
+user 000,Signed,2024-05-09,100
+user 000,Signed,2024-05-09,100
+user 000,Signed,2024-05-10,100
+user 001,Newsletter,2024-05-09,
+user 001,Newsletter,2024-05-09,
+"""
+    stages = stages_in(twice)
+    assert stages.quarantine[["line", "reason"]].to_numpy().tolist() == [[3, "the same row again"]]
+    assert (stages.amount.tolist(), stages.ignored) == ([100, 100], 2)
+    who = pd.Series(["user 000"]).to_numpy(object)
+    assert amounts_won(stages, who, pd.Series([day(0)]).to_numpy()).tolist() == [200]
+
+
 def test_a_stage_after_the_date_does_not_exist_and_a_zone_is_heeded(stages_in):
     won = {"2024-05-09T07:59:00": False, "2024-05-09T08:00:00": False, "2024-05-09T08:00:01": True}
     for before, known in won.items():
@@ -196,7 +212,7 @@ def test_who_was_flagged_in_vain_and_who_was_missed_are_listed_with_what_was_sai
 def test_a_past_date_counts_the_same_after_later_data_arrived(shop, tmp_path):
     def count(run: Run) -> tuple[str, list[list]]:
         result = programme(run, silent, as_of=as_of(70))
-        told = result.as_dict() | {"files": None}
+        told = result.as_dict() | {"files": None, "late_dates": None}
         lists = [result.missed.astype(str), result.wasted.astype(str)]
         return json.dumps(told), [one.to_numpy().tolist() for one in lists]
 
@@ -211,7 +227,63 @@ def test_a_past_date_counts_the_same_after_later_data_arrived(shop, tmp_path):
         later.store, later.model_name, day(64), {"user 002": ("hot", 0.9)},
         scored_at=day(80), backfill=True,
     )  # fmt: skip
+    write_night(
+        later.store, later.model_name, day(65), {"user 002": ("hot", 0.9)},
+        scored_at=day(80), version=2,
+    )  # fmt: skip
     assert count(later) == told
+    after = programme(later, silent, as_of=as_of(90))
+    assert (after.late, after.metrics[0].pqls) == (2, 3)
+    filled = programme(later, silent, as_of=as_of(90), with_backfilled=True)
+    assert (filled.late, filled.metrics[0].pqls) == (0, 4)
+
+
+def test_dates_that_were_scored_long_after_are_told_and_counted_when_asked_for(shop, sibling):
+    run = sibling(shop)
+    for number in (60, 61):
+        said = {"user 000": ("hot", 0.5)}
+        write_night(run.store, run.model_name, day(number), said, scored_at=day(99))
+    words = ["programme", "--settings", str(run.path), "--as-of", as_of(70)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 3, result.output
+    told = " ".join(result.output.split())
+    assert "2 scored dates left out: scores written more than 2 days after their date" in told
+    assert "--backfilled counts them" in told
+    filled = CliRunner().invoke(main, [*words, "--backfilled", "--json"])
+    assert (filled.exit_code, json.loads(filled.stdout)["late_dates"]) == (0, 0)
+
+
+def test_who_had_bought_before_the_flag_is_neither_pql_nor_mistake(shop, tmp_path):
+    """It bought on day 1, that was known on day 9, and it was flagged on day 2."""
+    run = sibling_with_late_purchases(shop, tmp_path)
+    for number, tiers in ((60, "cold cold cold"), (62, "cold hot hot")):
+        said = {f"late {at}": (tier, 0.5) for at, tier in enumerate(tiers.split())}
+        write_night(run.store, run.model_name, day(number), said)
+    found = programme(run, silent, as_of=as_of(72))
+    one = found.metrics[0]
+    # The first was never flagged, the second flagged after its purchase, the third before.
+    assert (one.scored, one.pqls, one.still_open) == (3, 1, 0)
+    assert (one.to_won.n, one.to_won.of) == (1, 1)
+    assert not set(found.wasted["entity_id"]) & {"late 0", "late 1", "late 2"}
+    missed = set(found.missed["entity_id"])
+    assert {name in missed for name in ("late 1", "late 2")} == {False}
+    assert "late 0" in missed
+
+
+def sibling_with_late_purchases(shop, folder: Path) -> Run:
+    """The shop, and three users who pay on days 61, 61 and 63, known on day 69."""
+    shutil.copyfile(shop.folder / "users.csv", folder / "users.csv")
+    events = pd.read_csv(shop.folder / "events.csv").assign(known=lambda table: table["time"])
+    rows = []
+    for number, paid in enumerate((61, 61, 63)):
+        for name, happened, known in (("opened", 50, 50), ("paid", paid, 69)):
+            times = [str(pd.Timestamp(day(at), unit="us")) for at in (happened, known)]
+            rows.append([name, f"late {number}", f"team l{number}", *times])
+    late = pd.DataFrame(rows, columns=["event", "user", "team", "time", "known"])
+    pd.concat([events, late]).to_csv(folder / "events.csv", index=False)
+    text = shop.run.text.replace("time: time}", "time: time, known_at: known}")
+    (folder / "settings.yaml").write_text(text)
+    return load(folder / "settings.yaml")
 
 
 def test_without_a_crm_table_conversions_of_the_log_stand_for_won(shop, tmp_path):

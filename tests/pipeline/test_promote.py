@@ -20,7 +20,7 @@ from pipeline.cli import main
 from pipeline.fresh_rows import fresh_rows, in_log
 from pipeline.predict import predict
 from pipeline.promote import Decision, promote, rollback
-from pipeline.promotions import Change, changes, move_champion, reign
+from pipeline.promotions import Change, changes, last_change_at, move_champion, reign
 from pipeline.recalibrate import recalibrate
 from pipeline.settings import Run, load, slug_name
 from pipeline.train import import_events, train
@@ -36,8 +36,8 @@ promotion:
   scorecard_pr_auc_margin: 0.9
   scorecard_log_loss_margin: 0.9
   calibration_factor: 4
-  calibration_error: 2
-  most_tier_churn: 0.5
+  calibration_error: 4
+  most_pql_churn: 0.95
   clean_audit: false
 """
 
@@ -245,6 +245,39 @@ def test_days_between_count_from_the_last_change(first, moved):
     assert judged(first, moved, days=7.1).outcome == "promoted"
 
 
+def test_a_champion_that_others_moved_says_nothing_of_when(bare):
+    move(bare, 2, expected=1)
+    found = Change(2, to_us(NOW) + 9 * DAY_US, "found", 3, 2)
+    assert last_change_at((*record(bare), found)) == to_us(NOW)
+
+
+def test_every_asking_since_the_last_promotion_counts_whoever_asks(first, moved, boastful):
+    registry.make_champion(first, registry.find(first, str(moved)))
+    registry.make_champion(first, registry.find(first, "1"))
+    asked = [judged(first, number).asked for number in (boastful, boastful)]
+    assert asked == [1, 1]  # the same rows again tell the same
+    other = recalibrate(first, silent, model="1", rate=0.91).version.number
+    decision = judged(first, other)
+    assert decision.asked == decision.as_dict()["asked"] == 2
+    assert "98.333 %" in {one.rule: one.found for one in decision.rulings}["PR-AUC, champion"]
+    tags = registry.connect(first).get_model_version(first.model_name, str(other)).tags
+    assert tags["gate_asked"] == "2"
+    assert judged(first, moved).outcome == "promoted"
+    assert judged(first, boastful).asked == 1
+    rollback(first, now=NOW)
+    assert judged(first, other).asked == 2
+
+
+def test_the_champion_of_a_year_ago_is_the_anchor_and_once_only_in_the_table(first, shorter, moved):
+    rule = "PR-AUC, anchor"
+    move(first, shorter, expected=1, at=to_us(NOW) + 20_000 * DAY_US)
+    decision = judged(first, moved, days=364)
+    assert decision.champion == shorter
+    assert verdicts(decision)[rule] in ("pass", "fail")
+    move(first, shorter, whoever=True, at=to_us(NOW) + 21_000 * DAY_US)
+    assert rule not in verdicts(judged(first, moved, days=366))
+
+
 def test_without_a_champion_the_scorecard_alone_is_to_be_beaten(first, moved):
     client = registry.connect(first)
     client.delete_registered_model_alias(first.model_name, registry.CHAMPION)
@@ -282,7 +315,7 @@ def test_the_same_rows_have_other_places_in_another_import(log_of):
 
 def move(run: Run, version: int, kind: str = "promoted", **how: object) -> Change | None:
     client = registry.connect(run)
-    return move_champion(run, client, run.model_name, version, kind, at=to_us(NOW), **how)
+    return move_champion(run, client, run.model_name, version, kind, **{"at": to_us(NOW), **how})
 
 
 def test_rolling_back_twice_goes_back_two_promotions_and_then_no_further(bare):

@@ -9,7 +9,10 @@ import pytest
 
 from features.clock import DAY_US, to_us
 from features.errors import NotEnoughHistory, SettingsError
+from features.labels import NEVER_US, Conversions
 from pipeline import registry
+from pipeline.champion import load_champion
+from pipeline.fresh_rows import fresh_rows, nearly_known
 from pipeline.predict import predict
 from pipeline.recalibrate import Recalibration, recalibrate
 from pipeline.settings import load
@@ -145,3 +148,67 @@ def test_a_model_of_a_users_own_rows_has_no_recent_dates(shop, sibling) -> None:
     train(made, silent)
     with pytest.raises(SettingsError, match="trained on a table of rows"):
         recalibrate(made, silent)
+
+
+def _simulated(mean_delay: float, seed: int) -> tuple[Conversions, np.ndarray, int]:
+    """A year of conversions with exponential delays, when they happened, and the data's end."""
+    rng = np.random.default_rng(seed)
+    occurred = (rng.uniform(0, 365, 900) * DAY_US).astype(np.int64)
+    known = occurred + (rng.exponential(mean_delay, 900) * DAY_US).astype(np.int64)
+    end = 365 * DAY_US
+    shown = np.where(known < end, occurred, NEVER_US), np.where(known < end, known, NEVER_US)
+    return Conversions(*shown), occurred, end
+
+
+def test_dates_whose_conversions_are_not_nearly_all_known_are_left_out_and_counted() -> None:
+    """With a mean delay of a fortnight the newest four weeks show three quarters of what came."""
+
+    def share(conversions: Conversions, occurred: np.ndarray, dates: np.ndarray) -> float:
+        def count(when: np.ndarray) -> int:
+            return sum(((when >= day) & (when < day + 14 * DAY_US)).sum() for day in dates)
+
+        return count(conversions.occurred_at) / count(occurred)
+
+    end = 365
+    dates = np.arange(end - 14 - 182, end - 13, 7) * DAY_US
+    all_told, told, lines = [], [], []
+    for seed in range(12):
+        conversions, occurred, last = _simulated(14, seed)
+        kept = nearly_known(dates, conversions, 14, last, lines.append)
+        assert (kept == dates[: len(kept)]).all()
+        all_told.append(share(conversions, occurred, dates[-4:]))
+        told.append(share(conversions, occurred, kept[-4:]))
+    assert np.mean(all_told) < 0.8
+    assert np.mean(told) > 0.95
+    assert len(lines) == 12
+    assert "of 27 dates, the newest" in lines[0]
+
+
+def test_without_delays_no_date_is_left_out_and_nothing_is_said() -> None:
+    conversions, _, end = _simulated(0, 1)
+    dates = np.arange(5) * 7 * DAY_US + end - 42 * DAY_US
+    lines: list[str] = []
+    assert nearly_known(dates, conversions, 14, end, lines.append).tolist() == dates.tolist()
+    assert lines == []
+
+
+def test_late_conversions_move_the_newest_dates_that_are_read(shop, sibling) -> None:
+    """Every payment is known twenty days later: dates younger than that tell nothing yet."""
+    run = sibling(
+        shop, ("name: shop", "name: late"), ("time: time}", "time: time, known_at: known}")
+    )
+    file = run.base / "events.csv"
+    events = pd.read_csv(file)
+    at = pd.to_datetime(events["time"])
+    events["known"] = at + pd.to_timedelta(np.where(events["event"] == "paid", 20, 0), unit="D")
+    events[events["known"] <= at.max()].to_csv(file, index=False)
+    train(run, silent)
+    lines: list[str] = []
+    result = recalibrate(run, lines.append)
+    end = import_events(run, silent).data_end
+    horizon, delay = 7 * DAY_US, 20 * DAY_US
+    assert end - delay - 8 * DAY_US < result.last_as_of + horizon <= end - delay + DAY_US
+    assert any("the newest: by the delays so far over 5 %" in line for line in lines)
+    number = str(result.before.number)
+    judged = fresh_rows(run, load_champion(run, number), None, lines.append)
+    assert judged.rows.as_of.max() == result.last_as_of

@@ -1,16 +1,19 @@
 """Which earlier scores a tier is settled against."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from features.clock import DAY_US, to_us
 from features.errors import SettingsError
 from features.matrix import Snapshots
 from models.scoring import TIERS
-from models.tiering.hysteresis import HysteresisSpec
+from models.tiering.hysteresis import HysteresisSpec, settle
 from pipeline import ledger
 from pipeline.champion import load_champion
 from pipeline.dataset import compute
@@ -37,7 +40,7 @@ def _write(
     tiers: dict[str, str],
     *,
     backfill: bool = False,
-    settled_by: int | None = None,
+    settled_by: tuple[int, int] | None = None,
 ) -> ledger.Entry:
     frame = pd.DataFrame(
         {
@@ -85,14 +88,77 @@ def test_the_newest_earlier_entry_of_the_same_version_counts(run) -> None:
 
 def test_a_date_scored_once_is_settled_as_it_was_then_whatever_is_written_later(run) -> None:
     _write(run, VERSION, FIRST, {"ann": "warm"})
-    _write(run, VERSION, FIRST + 9 * DAY_US, {"ann": "hot"}, settled_by=FIRST)
-    _write(run, VERSION, FIRST + 5 * DAY_US, {"ann": "cold"}, backfill=True, settled_by=FIRST)
+    _write(run, VERSION, FIRST + 9 * DAY_US, {"ann": "hot"}, settled_by=(FIRST, 1))
+    _write(run, VERSION, FIRST + 5 * DAY_US, {"ann": "cold"}, backfill=True, settled_by=(FIRST, 1))
     _write(run, VERSION, FIRST - DAY_US, {"ann": "cold"})
     assert history_of(run, VERSION, FIRST + 9 * DAY_US).as_of == FIRST
     assert history_of(run, VERSION, FIRST) is None
     # A date that was only backfilled is settled by what there is now.
     _write(run, VERSION, FIRST + 4 * DAY_US, {"ann": "critical"})
     assert history_of(run, VERSION, FIRST + 5 * DAY_US).as_of == FIRST + 4 * DAY_US
+
+
+def test_a_date_is_settled_by_the_very_entry_that_it_was_settled_by_first(run) -> None:
+    _write(run, VERSION, FIRST, {"ann": "hot"}, backfill=True)
+    before = history_of(run, VERSION, FIRST + DAY_US)
+    kept = (before.as_of, before.sequence)
+    _write(run, VERSION, FIRST + DAY_US, {"ann": "hot"}, settled_by=kept)
+    _write(run, VERSION, FIRST - DAY_US, {"ann": "warm"}, backfill=True)
+    _write(run, VERSION, FIRST, {"ann": "warm"}, settled_by=(FIRST - DAY_US, 1))
+    again = history_of(run, VERSION, FIRST + DAY_US)
+    assert (again.as_of, again.sequence, again.of(["ann"]).tolist()) == (FIRST, 1, ["hot"])
+    # Another date had no word of its own yet: the last entry of the newest date.
+    assert history_of(run, VERSION, FIRST + DAY_US // 2).of(["ann"]).tolist() == ["warm"]
+
+
+def test_an_entry_that_was_moved_away_leaves_the_last_of_its_date_or_the_newest(run) -> None:
+    _write(run, VERSION, FIRST - DAY_US, {"ann": "cold"})
+    first = _write(run, VERSION, FIRST, {"ann": "hot"})
+    second = _write(run, VERSION, FIRST, {"ann": "warm"})
+    _write(run, VERSION, FIRST + DAY_US, {"ann": "hot"}, settled_by=(FIRST, 1))
+    found = []
+    for gone in (None, first.path, second.path):
+        if gone is not None:
+            gone.unlink()
+        found += history_of(run, VERSION, FIRST + DAY_US).of(["ann"]).tolist()
+    assert found == ["hot", "warm", "cold"]
+    for entry in ledger.entries(run.store, VERSION.name):
+        if entry.as_of < FIRST:
+            entry.path.unlink()
+    assert history_of(run, VERSION, FIRST + DAY_US) is None
+
+
+acts = st.lists(
+    st.tuples(st.sampled_from(["predict", "predict", "backfill"]), st.integers(0, 4)), max_size=9
+)
+
+
+# A date is backfilled, the next one scored; then its own past changes, and it is scored as well.
+@example(
+    odds=[0.48, 0.51, 0.51, 0.5, 0.5],
+    done=[("backfill", 1), ("predict", 2), ("backfill", 0), ("predict", 1), ("predict", 2)],
+)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(odds=st.lists(st.sampled_from([0.45, 0.48, 0.51, 0.55]), min_size=5, max_size=5), done=acts)
+def test_a_tier_once_given_is_given_again_whatever_was_scored_between(odds, done, tmp_path_factory):
+    """The data of a date never change here, so neither may what `predict` says of it."""
+    tiers = {"by": "probability", "cutoffs": {"warm": 0.1, "hot": 0.5, "critical": 0.9}}
+    run = SimpleNamespace(store=tmp_path_factory.mktemp("ledger"))
+    given_tier: dict[int, str] = {}
+    for verb, number in done:
+        as_of = FIRST + number * DAY_US
+        entries = ledger.entries(run.store, VERSION.name)
+        if verb == "backfill" and any(entry.as_of == as_of for entry in entries):
+            continue
+        history = history_of(run, VERSION, as_of)
+        before = np.array([None if history is None else history.tier["ann"]], object)
+        share, nothing = np.array([odds[number]]), np.array([False])
+        tier = str(settle(share, before, nothing, tiers, 0.15)[0])
+        settled_by = None if history is None else (history.as_of, history.sequence)
+        backfilled = verb == "backfill"
+        _write(run, VERSION, as_of, {"ann": tier}, backfill=backfilled, settled_by=settled_by)
+        if verb == "predict":
+            assert given_tier.setdefault(number, tier) == tier
 
 
 def test_before_the_first_entry_there_is_no_history(run) -> None:
@@ -143,7 +209,7 @@ def test_tiers_are_settled_by_what_was_written_and_by_what_happened_since(run) -
     assert (first == "hot").all()
     assert all(tier is None for tier in nobody)
     known = rows.ids[::2]
-    history = History(FIRST, dict.fromkeys(known, "warm"))
+    history = History(FIRST, 1, dict.fromkeys(known, "warm"))
     settled, previous = settled_tiers(*arguments, history)
     expected = ["warm" if name in set(known) and name not in busy else "hot" for name in rows.ids]
     assert settled.tolist() == expected

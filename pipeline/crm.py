@@ -111,6 +111,7 @@ def read_stages(spec: CrmSpec, base: Path, known: set[str], before: int) -> Stag
     reason = np.full(len(raw), None, object)
     # The last one that applies is told, so the gravest comes last.
     reason[means & raw.astype(str).duplicated().to_numpy()] = "the same row again"
+    reason[countable & (amount < 0)] = "amount is negative"
     reason[~countable] = "amount is no number"
     reason[[name not in spec.stages for name in named]] = "unknown stage"
     reason[[name not in known for name in entity]] = "unknown entity"

@@ -175,9 +175,10 @@ def instant_of(log: EventLog, as_of: str | None) -> int:
     # The last event of a complete day may lie minutes before its midnight.
     if instant > newest + DAY_US or instant <= log.first_at:
         raise EventLogError(
-            f"--as-of {to_text(instant)} lies outside the data, which run from "
+            f"The date {to_text(instant)} lies outside the data, which run from "
             f"{to_text(log.first_at)} to {to_text(log.data_end)}. The newest complete day ends at "
-            f"{to_text(newest)}."
+            f"{to_text(newest)}; the latest date that can be asked for is "
+            f"{to_text(newest + DAY_US)}."
         )
     return instant
 

@@ -35,6 +35,11 @@ def print_monitoring(found: "Monitoring", page: Path) -> None:
              for one in inputs.gone]  # fmt: skip
     lines += [f"New event: {one.name} ({one.count:,} in 7 days)"
               for one in inputs.new_events[:_SHOWN]]  # fmt: skip
+    if found.reference[1] > found.as_of:
+        lines.append(
+            f"The reference ends on {to_text(found.reference[1])}, after this date: what the model "
+            "was trained on is compared with its own past"
+        )
     if not found.pinned:
         lines.append(
             "This model has no pinned reference: it is compared with the log's nights from "

@@ -160,7 +160,7 @@ def programme(
         late=found.late,
         quarantined={} if stages is None else stages.reasons,
         with_crm=stages is not None,
-        files=_write(run, now, lists) if len(said) else (),
+        files=_write(run, now, lists, with_backfilled=with_backfilled) if len(said) else (),
     )
 
 
@@ -258,8 +258,14 @@ def _groups(
     return {name: matrix.column(feature.name) for name, feature in chosen.items()}
 
 
-def _write(run: Run, now: int, lists: "dict[str, pd.DataFrame]") -> tuple[Path, ...]:
-    folder = run.store / "programme" / to_text(now).replace(":", "")
+def _write(
+    run: Run, now: int, lists: "dict[str, pd.DataFrame]", *, with_backfilled: bool
+) -> tuple[Path, ...]:
+    name = to_text(now).replace(":", "") + ("-backfilled" if with_backfilled else "")
+    folder = run.store / "programme" / name
+    # What an earlier look with a CRM table left does not belong to this one.
+    for stale in {path.stem for path in folder.glob("*.csv")} - set(lists):
+        (folder / f"{stale}.csv").unlink()
     for name, table in lists.items():
         write_atomically(folder / f"{name}.csv", partial(table.to_csv, index=False))
     return tuple(folder / f"{name}.csv" for name in lists)

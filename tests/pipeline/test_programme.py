@@ -86,6 +86,8 @@ user 001,Newsletter,2024-05-09,
     stages = stages_in(twice)
     assert stages.quarantine[["line", "reason"]].to_numpy().tolist() == [[3, "the same row again"]]
     assert (stages.amount.tolist(), stages.ignored) == ([100, 100], 2)
+    less = stages_in("id,phase,when,worth\nuser 000,Signed,2024-05-09,-50\n")
+    assert (less.reasons, len(less.amount)) == ({"amount is negative": 1}, 0)
     who = pd.Series(["user 000"]).to_numpy(object)
     assert amounts_won(stages, who, pd.Series([day(0)]).to_numpy()).tolist() == [200]
 
@@ -179,6 +181,18 @@ def test_the_ledger_and_the_crm_are_counted_as_by_hand(found):
         "unknown entity": 1,
         "unknown stage": 1,
     }
+
+
+def test_a_look_with_backfilled_scores_has_lists_of_its_own_and_none_of_another_run(counted_run):
+    one = programme(counted_run, silent, as_of=as_of(99))
+    stale = one.files[0].parent / "of_another_run.csv"
+    stale.write_text("")
+    before = {path: path.read_bytes() for path in one.files}
+    other = programme(counted_run, silent, as_of=as_of(99), with_backfilled=True)
+    assert not set(one.files) & set(other.files)
+    again = programme(counted_run, silent, as_of=as_of(99))
+    assert {path: path.read_bytes() for path in again.files} == before
+    assert not stale.exists()
 
 
 def test_who_was_flagged_in_vain_and_who_was_missed_are_listed_with_what_was_said(found):

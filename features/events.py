@@ -91,11 +91,18 @@ class EventLog:
     """
 
     def __init__(self, root: Path | str):
+        """
+        Raises
+        ------
+        EventLogError
+            When there is no log in the folder, or one of another format. So does reading a file
+            of it that is damaged.
+        """
         self.root = Path(root)
         path = self.root / "log.json"
         if not path.is_file():
             raise EventLogError(f"No imported log in {str(self.root)!r}: {path.name} is missing.")
-        self.manifest: dict = json.loads(path.read_text(encoding="utf-8"))
+        self.manifest: dict = _read_json(path)
         found = self.manifest.get("format_version")
         if found != FORMAT_VERSION:
             raise EventLogError(
@@ -143,7 +150,7 @@ class EventLog:
 
     @cached_property
     def categories(self) -> dict[str, list[str]]:
-        return json.loads((self.root / "categories.json").read_text(encoding="utf-8"))
+        return _read_json(self.root / "categories.json")
 
     @cached_property
     def accounts(self) -> "pa.Table":
@@ -174,7 +181,25 @@ class EventLog:
 
 def _read(path: Path, columns: list[str] | None = None, memory_map: bool = False) -> "pa.Table":
     # Every command imports this module for its settings; Arrow loads when there is data to read.
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Not read_table, which imports pyarrow.dataset and, with it, pandas.
-    return pq.ParquetFile(path, memory_map=memory_map).read(columns=columns)
+    try:
+        # Not read_table, which imports pyarrow.dataset and, with it, pandas.
+        return pq.ParquetFile(path, memory_map=memory_map).read(columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _damaged(path) from error
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> EventLogError:
+    return EventLogError(
+        f"{path.name} of the imported log can't be read. Delete the folder {str(path.parent)!r}; "
+        "it is imported again."
+    )

@@ -3,12 +3,14 @@
 import fcntl
 import logging
 import os
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from features.errors import SettingsError
 from models.choosing.search import SPACE
 from models.choosing.tuning import Tuning
 from models.dataset import Dataset
@@ -54,7 +56,13 @@ def _experiment(run: Run) -> str:
 
 
 def connect(run: Run) -> Any:
-    """Point MLflow at the run's store and return a client; quiet about its own housekeeping."""
+    """Point MLflow at the run's store and return a client; quiet about its own housekeeping.
+
+    Raises
+    ------
+    SettingsError
+        When the store is the run's own and its database is damaged.
+    """
     import mlflow
 
     for name in ("alembic", "mlflow", "mlflow.store.db.utils"):
@@ -65,11 +73,36 @@ def connect(run: Run) -> Any:
         mlflow.set_registry_uri(uri)
     # The client itself makes the tables on first use.
     with alone(run):
+        if uri == _own_store(run):
+            _refuse_damaged(run.store / "mlflow.db", run.store / "mlartifacts")
         client = mlflow.MlflowClient()
         client.search_experiments(max_results=1)
         if uri == _own_store(run):
             settle(run.store / "mlflow.db", _experiment(run), run.store / "mlartifacts")
     return client
+
+
+def _refuse_damaged(database: Path, artefacts: Path) -> None:
+    """Stop at a database that is none, or that is empty beside artefacts of an earlier one.
+
+    SQLite makes an empty file a new database, and all models would seem never to have been there.
+    """
+    if not database.is_file():
+        return
+    if not database.stat().st_size and artefacts.is_dir() and any(artefacts.iterdir()):
+        raise SettingsError(
+            f"The registry {str(database)!r} is empty, but {str(artefacts)!r} holds models of it. "
+            "Restore the file from a backup; to begin anew, remove both."
+        )
+    try:
+        with closing(sqlite3.connect(database, timeout=60)) as connection:
+            connection.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.OperationalError:  # locked or not to be read, as MLflow will say
+        return
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(
+            f"The registry {str(database)!r} is damaged ({error}). Restore it from a backup."
+        ) from error
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from features.events import Attribute
 from pipeline.importer.identity import KEPT
 from pipeline.importer.load import dictionary
 from pipeline.sources import times
-from pipeline.sources.files import find_files
-from pipeline.sources.quarantine import keep_rejects
+from pipeline.sources.files import find_files, kind_of
+from pipeline.sources.quarantine import BROKEN, keep_rejects, keep_swallowed
 from pipeline.sources.rows import Rows, open_rows
 from pipeline.sources.spec import DataSpec, Table
+from pipeline.sources.swallowed import find_swallowed
 from pipeline.storage import quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _read_table(
                        when {_outside(table)} then 'time out of range' end as reason
         from (select {listed} from {rows.relation()} where not {rows.blank})""")
     keep_rejects(connection)
+    _keep_swallowed(connection, rows)
     n_rows = value_of(connection, "select count(*) from table_rows")
     future = "false" if spec.until_us is None else f"known_at >= {spec.until_us}"
     connection.execute(f"""
@@ -93,6 +95,20 @@ def _read_table(
         if table.of == "user" and name == "email":
             connection.execute(f"insert into emails select id, known_at, v{i} from table_rows")
     return n_rows
+
+
+def _keep_swallowed(connection: "duckdb.DuckDBPyConnection", rows: Rows) -> None:
+    """Make the lines that broken rows of CSV files swallowed bad rows. Needs ``table_rows``."""
+    for path in [path for path in rows.paths if kind_of(path) == "csv"]:
+        file = quote_text(str(path))
+        query = f"""select distinct line from quarantine
+                    where file = {file} and starts_with(reason, {quote_text(BROKEN)})"""
+        if broken := [line for (line,) in rows_of(connection, query)]:
+            n_parsed = value_of(connection, f"select count(*) from table_rows where file = {file}")
+            (alone,) = open_rows(connection, [path], _TABLE_KINDS)
+            found = find_swallowed(connection, alone, path, n_parsed, broken, [])
+            if found is not None:
+                keep_swallowed(connection, found, path)
 
 
 def _outside(table: Table) -> str:

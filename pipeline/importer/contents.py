@@ -30,6 +30,22 @@ class Contents:
     copies: tuple[tuple[Path, Path], ...]
 
 
+@dataclass(frozen=True)
+class Gone:
+    """A content that is no longer among the files.
+
+    Parameters
+    ----------
+    place
+        The file that had it; empty where none is known.
+    changed
+        That file holds something else now.
+    """
+
+    place: str
+    changed: bool
+
+
 class FileIndex:
     """What is known of files, kept in the store: their contents, and what was imported last.
 
@@ -41,9 +57,11 @@ class FileIndex:
         self._path = path
         self._files: dict[str, list] = {}
         self._last: dict[str, list[str]] = {}
+        self._places: dict[str, str] = {}
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
             self._files, self._last = dict(known["files"]), dict(known["last"])
+            self._places = {state[-1]: path for path, state in sorted(self._files.items())[::-1]}
         except (OSError, ValueError, KeyError, TypeError):
             # Missing, or written by a disk that was full: begin anew.
             return
@@ -80,18 +98,24 @@ class FileIndex:
                 known = [*state, _sha256(path)]
                 if _state(path) != state:
                     raise EventLogError(
-                        f"The file {path.name!r} changes while it is read; import it when it is "
+                        f"The file {str(path)!r} changes while it is read; import it when it is "
                         "complete."
                     )
                 self._files[str(path)] = known
         except OSError as error:
-            raise EventLogError(f"Can't read {path.name!r}: {error.strerror or error}.") from error
+            raise EventLogError(f"Can't read {str(path)!r}: {error.strerror or error}.") from error
         packed = ".gz" if path.suffix == ".gz" else ""
         return f"{known[-1]}.{kind_of(path)}{packed}"
 
-    def gone(self, settings: str, contents: Iterable[str]) -> int:
-        """How many contents of the last import with these settings are not among `contents`."""
-        return len(set(self._last.get(settings, [])) - set(contents))
+    def gone(self, settings: str, contents: Iterable[str]) -> list[Gone]:
+        """The contents that the last import with these settings had and `contents` lack."""
+        gone = set(self._last.get(settings, [])) - set(contents)
+        return sorted(map(self._gone, gone), key=lambda one: one.place)
+
+    def _gone(self, content: str) -> Gone:
+        digest = content.partition(".")[0]
+        place = self._places.get(digest, "")
+        return Gone(place, changed=bool(place) and self._files[place][-1] != digest)
 
     def new(self, settings: str, contents: Iterable[str]) -> int:
         """How many of `contents` the last import with these settings did not have.

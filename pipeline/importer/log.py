@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from features.events import FORMAT_VERSION, EventLog, Level
@@ -11,8 +12,9 @@ from pipeline.importer import old_logs, parts, steps
 from pipeline.importer import report as import_report
 from pipeline.importer import shards as import_shards
 from pipeline.importer.contents import FileIndex
+from pipeline.importer.sound import find_damage
 from pipeline.sources.fetched import as_files
-from pipeline.sources.files import find_files
+from pipeline.sources.files import find_files, named_from, skipped_folders
 from pipeline.sources.spec import DataSpec
 from pipeline.storage import new_folder, shared_use
 
@@ -66,17 +68,44 @@ def import_log(
 
     Notes
     -----
-    A new log sends away those that were last used more than a week before, see
-    `old_logs.remove_old`.
+    A log whose files are missing or cut short is made anew. A new log sends away those that were
+    last used more than a week before, see `old_logs.remove_old`.
     """
     tell = report or log.info
     base, store = Path(base).resolve(), Path(store).resolve()
     with as_files(spec, store, tell) as filled:
-        return _import_files(filled, base, store, level, memory_mb, threads, events_per_shard, tell)
+        files = _Files.of(filled, base)
+        _tell(tell, import_report.told_of_folders(files.folders, base))
+        with named_from(base, files.all):
+            return _import_files(
+                filled, files, base, store, level, memory_mb, threads, events_per_shard, tell
+            )
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of each source and of each table, and the folders that their globs match."""
+
+    sources: list[list[Path]]
+    tables: list[list[Path]]
+    folders: list[Path]
+
+    @classmethod
+    def of(cls, spec: DataSpec, base: Path) -> "_Files":
+        sources = [find_files(one.files, base) for one in spec.all_sources]
+        tables = [find_files(one.files, base) for one in spec.tables]
+        patterns = [name for one in (*spec.all_sources, *spec.tables) for name in one.files]
+        every = [path for paths in (*sources, *tables) for path in paths]
+        return cls(sources, tables, skipped_folders(patterns, base, every))
+
+    @property
+    def all(self) -> list[Path]:
+        return [path for paths in (*self.sources, *self.tables) for path in paths]
 
 
 def _import_files(
     spec: DataSpec,
+    files: _Files,
     base: Path,
     store: Path,
     level: Level,
@@ -86,16 +115,19 @@ def _import_files(
     tell: Report,
 ) -> EventLog:
     index = FileIndex(store / parts.FOLDER / "index.json")
-    contents = [index.contents(find_files(one.files, base)) for one in spec.all_sources]
-    table_files = [find_files(table.files, base) for table in spec.tables]
-    tables = [[index.content(path) for path in paths] for paths in table_files]
+    contents = [index.contents(paths) for paths in files.sources]
+    tables = [[index.content(path) for path in paths] for paths in files.tables]
     settings = _settings_key(spec, level, events_per_shard)
     told = sorted({content for one in contents for content in one.files})
-    n_gone = index.gone(settings, told)
+    gone = index.gone(settings, told)
     target = store / _digest([settings, [sorted(one.files) for one in contents], tables])
-    _tell(tell, import_report.told_of_copies(contents))
-    if (target / "log.json").is_file():
-        tell(import_report.told_of_reuse(target.name, index.new(settings, told), n_gone))
+    _tell(tell, import_report.told_of_copies(contents, base))
+    if target.exists() and (damaged := find_damage(target)) is not None:
+        tell(f"{damaged} of the log {target.name} is damaged; the log is made anew")
+        old_logs.remove(target)
+    if target.exists():
+        n_new = index.new(settings, told)
+        tell(import_report.told_of_reuse(target.name, n_new, gone, base))
         old_logs.mark_used(target)
         _remember(index, settings, told)
         return EventLog(target)
@@ -105,9 +137,11 @@ def _import_files(
             staged = parts.stage_new(
                 connection, spec, contents, store, folder, threads, index.content
             )
-            _tell(tell, import_report.told_of_files(staged, n_gone))
+            _tell(tell, import_report.told_of_damaged(staged, base))
+            _tell(tell, import_report.told_of_files(staged, gone, base))
+            _tell(tell, import_report.told_of_empty(staged, contents, base))
             steps.write_log(connection, spec, base, staged, folder, level, events_per_shard, tell)
-        for paths, before in zip(table_files, tables, strict=True):
+        for paths, before in zip(files.tables, tables, strict=True):
             for path, content in zip(paths, before, strict=True):
                 parts.refuse_changed(path, content, index.content(path))
         steps.remove_work(folder)

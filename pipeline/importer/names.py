@@ -101,8 +101,7 @@ def _check_source(
             near = difflib.get_close_matches(name, fields, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise EventLogError(
-                f"No row of {few(file.name for file in files)} has {name!r} ({setting}.{key}); "
-                f"{there}.{hint}"
+                f"No row of {few(map(str, files))} has {name!r} ({setting}.{key}); {there}.{hint}"
             )
         lines.append(f"no row has {name!r} ({setting}.{key}); {there}")
     return lines

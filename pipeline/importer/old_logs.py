@@ -6,6 +6,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from features.errors import EventLogError
+
 _LONGEST_UNUSED_S = 7 * 24 * 3600
 """Seconds between the last use of a log and the writing of a newer one, after which it goes."""
 _KEY = re.compile("[0-9a-f]{16}")
@@ -39,9 +41,25 @@ def remove_old(store: Path, fresh: Path) -> int:
     by_age = sorted(others, key=lambda log: (-last_used[log], log.name))
     gone = [log for log in by_age[1:] if last_used[log] < oldest]
     for log in gone:
+        remove(log)
+    return len(gone)
+
+
+def remove(log: Path) -> None:
+    """Remove a log.
+
+    Raises
+    ------
+    EventLogError
+        When the store can't be written.
+    """
+    leaving = log.with_name(f".{log.name}.{os.getpid()}.tmp")
+    try:
         # Under the name of abandoned work: if this import is killed here, the next one goes on.
         (log / ".lock").touch()
-        leaving = log.with_name(f".{log.name}.{os.getpid()}.tmp")
         log.replace(leaving)
-        shutil.rmtree(leaving, ignore_errors=True)
-    return len(gone)
+    except OSError as error:
+        raise EventLogError(
+            f"The log {str(log)!r} can't be removed: {error.strerror or error}."
+        ) from error
+    shutil.rmtree(leaving, ignore_errors=True)

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +20,24 @@ if TYPE_CHECKING:
     import duckdb
 
 FOLDER = "parts"
-PART_VERSION = 2
+PART_VERSION = 3
 _UNUSED = ".unused-"
 
 
 @dataclass(frozen=True)
 class Staged:
-    """The parts of one source in the order of their keys, each with a file that it was made of."""
+    """The parts of one source in the order of their keys, each with a file that it was made of.
+
+    Parameters
+    ----------
+    n_new
+        Parts that were made now, those of the `damaged` files again.
+    """
 
     source: int
     parts: tuple[tuple[Part, Path], ...]
     n_new: int
+    damaged: tuple[Path, ...]
 
     @property
     def keys(self) -> list[str]:
@@ -58,7 +66,8 @@ def stage_new(
     """Stage every content that has no part yet; returns the parts of each source.
 
     A part is written in `work` and then renamed into ``store/parts``: it is there whole or not at
-    all, and what a killed import has staged is not staged again.
+    all, and what a killed import has staged is not staged again. One whose files are no longer
+    what was written is removed and made anew.
 
     Parameters
     ----------
@@ -78,6 +87,10 @@ def stage_new(
         for source, found in zip(spec.all_sources, contents, strict=True)
     ]
     known = {key: Part.read(home / key) for one in keys for key in one}
+    damaged = {key for key in known if (home / key).exists() and not _is_sound(known[key])}
+    for key in damaged:
+        _remove(home / key)
+        known[key] = None
     new = {
         key: (source, path, content)
         for source, found in zip(spec.all_sources, contents, strict=True)
@@ -98,6 +111,7 @@ def stage_new(
             number,
             tuple((_existing(home / key), one[key]) for key in sorted(one)),
             len(one.keys() & new.keys()),
+            tuple(one[key] for key in sorted(one.keys() & damaged)),
         )
         for number, one in enumerate(keys)
     ]
@@ -110,13 +124,24 @@ def prune(store: Path, used: Iterable[str]) -> None:
     """
     kept = set(used)
     for manifest in store.glob("*/log.json"):
-        kept.update(json.loads(manifest.read_text(encoding="utf-8")).get("parts", ()))
+        with suppress(ValueError):  # damaged, and of no more use
+            kept.update(json.loads(manifest.read_text(encoding="utf-8")).get("parts", ()))
     home = store / FOLDER
     for part in [one for one in home.iterdir() if one.is_dir() and one.name not in kept]:
-        # Renamed before it is removed, so that nobody finds half a part.
-        unused = part if part.name.startswith(_UNUSED) else home / f"{_UNUSED}{part.name}"
-        part.replace(unused)
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    # Renamed before it is removed, so that nobody finds half a part.
+    unused = part if part.name.startswith(_UNUSED) else part.with_name(f"{_UNUSED}{part.name}")
+    if unused != part:
         shutil.rmtree(unused, ignore_errors=True)
+        part.replace(unused)
+    shutil.rmtree(unused, ignore_errors=True)
+
+
+def _is_sound(part: Part | None) -> bool:
+    return part is not None and part.is_sound()
 
 
 def part_key(content: str, source: Source, take: Take) -> str:
@@ -143,7 +168,7 @@ def refuse_changed(path: Path, before: str, now: str) -> None:
     """
     if now != before:
         raise EventLogError(
-            f"The file {path.name!r} changed while it was read; import it when it is complete."
+            f"The file {str(path)!r} changed while it was read; import it when it is complete."
         )
 
 

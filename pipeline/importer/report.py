@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from features.errors import EventLogError, few
 from features.events import Level
-from pipeline.importer.contents import Contents
+from pipeline.importer.contents import Contents, Gone
 from pipeline.importer.identity import KEPT
 from pipeline.importer.parts import Staged
 from pipeline.importer.plural import many
 from pipeline.sources import quarantine
+from pipeline.sources.files import is_empty, named
+from pipeline.sources.quarantine import Counted
+from pipeline.sources.swallowed import SWALLOWED
 from pipeline.storage import quote_text, rows_of
 
 if TYPE_CHECKING:
     import duckdb
+
+
+_REPEATED_SHARE = 0.01
+"""Of all events: above it, equal ones are worth a line."""
 
 
 def count_left_out(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
@@ -54,32 +61,60 @@ def refuse_empty(counts: dict[str, Any]) -> None:
         )
 
 
-def told_of_copies(contents: Iterable[Contents]) -> list[str]:
+def told_of_folders(folders: Sequence[Path], base: Path) -> list[str]:
+    """Folders that a glob of files matches, and that are not read."""
+    if not folders:
+        return []
+    name = named(folders[0], base)
+    return [
+        f"skipped {many(len(folders), 'folder')} that the names of files match: "
+        f"{few(named(one, base) for one in folders)}; to read what is in it write {name + '/*'!r}"
+    ]
+
+
+def told_of_copies(contents: Iterable[Contents], base: Path) -> list[str]:
     """Files that count once because another has the same content."""
-    copies = [copy for one in contents for copy in one.copies]
+    copies = [copy for one in contents for copy in one.copies if not is_empty(copy[0])]
     if not copies:
         return []
-    pairs = few(f"{copy.name} = {original.name}" for copy, original in copies)
+    pairs = few(f"{named(copy, base)} = {named(original, base)}" for copy, original in copies)
     return [f"counted once: {many(len(copies), 'file')} with the content of another ({pairs})"]
 
 
-def told_of_files(staged: Iterable[Staged], n_gone: int) -> list[str]:
+def told_of_files(staged: Iterable[Staged], gone: Sequence[Gone], base: Path) -> list[str]:
     """What an import did not have to read again; nothing when every file is new."""
     new = sum(one.n_new for one in staged)
     reused = sum(len(one.parts) for one in staged) - new
-    if not reused and not n_gone:
+    if not reused and not gone:
         return []
-    return [f"files: {new:,} new, {reused:,} read before, {n_gone:,} gone"]
+    return [f"files: {new:,} new, {reused:,} read before, {_gone(gone, base)}"]
 
 
-def told_of_reuse(log: str, n_new: int, n_gone: int) -> str:
+def told_of_damaged(staged: Iterable[Staged], base: Path) -> list[str]:
+    """Files that are read again because what was kept of them in the store is damaged."""
+    files = [file for one in staged for file in one.damaged]
+    if not files:
+        return []
+    return [
+        f"what the store kept of {many(len(files), 'file')} was damaged; read again: "
+        f"{few(named(file, base) for file in files)}"
+    ]
+
+
+def told_of_reuse(log: str, n_new: int, gone: Sequence[Gone], base: Path) -> str:
     """That a log is reused, and whether the files are those of the last import."""
-    if not n_new and not n_gone:
+    if not n_new and not gone:
         return f"nothing changed, reusing the log {log}"
     return (
-        f"files: {n_new:,} new, {n_gone:,} gone since the last import; an earlier one had just "
-        f"these, reusing its log {log}"
+        f"files since the last import: {n_new:,} new, {_gone(gone, base)}; an earlier one had "
+        f"just these, reusing its log {log}"
     )
+
+
+def _gone(gone: Sequence[Gone], base: Path) -> str:
+    """How many files are gone, and which as far as that is known."""
+    names = few(named(one.place, base) + " (changed)" * one.changed for one in gone if one.place)
+    return f"{len(gone):,} gone" + (f": {names}" if names else "")
 
 
 def told_of_old(n_gone: int) -> list[str]:
@@ -87,8 +122,8 @@ def told_of_old(n_gone: int) -> list[str]:
     return [f"removed {many(n_gone, 'log')} not used for a week"] if n_gone else []
 
 
-def told_of_empty(staged: Iterable[Staged]) -> list[str]:
-    """Files that hold no row and are skipped.
+def told_of_empty(staged: Sequence[Staged], contents: Iterable[Contents], base: Path) -> list[str]:
+    """Files that hold no row and are skipped, each of several that are alike.
 
     Raises
     ------
@@ -96,10 +131,12 @@ def told_of_empty(staged: Iterable[Staged]) -> list[str]:
         When no file holds any.
     """
     parts = [one for one in staged if one.parts]
-    empty = [file.name for one in parts for file in one.empty]
+    empty = {file for one in parts for file in one.empty}
     if not empty:
         return []
-    told = f"{many(len(empty), 'file is', 'files are')} empty: {few(empty)}"
+    empty |= {copy for one in contents for copy, original in one.copies if original in empty}
+    names = few(named(file, base) for file in sorted(empty))
+    told = f"{many(len(empty), 'file is', 'files are')} empty: {names}"
     if not any(one.filled for one in parts):
         raise EventLogError(f"There is nothing to import: {told}.")
     return [told]
@@ -109,14 +146,24 @@ def bad_files(
     connection: "duckdb.DuckDBPyConnection", base: Path
 ) -> tuple[dict[str, int], list[str]]:
     """Bad rows by file, and the files that are cut off; files in `base` are named from there."""
-
-    def named(file: str) -> str:
-        path = Path(file)
-        return str(path.relative_to(base)) if path.is_relative_to(base) else path.name
-
     cut_off = quarantine.counts(connection, f"reason = {quote_text(quarantine.CUT_OFF)}", "file")
     bad = quarantine.counts(connection, by="file")
-    return {named(file): n for file, n in bad.items()}, [named(file) for file in cut_off]
+    return {named(file, base): n for file, n in bad.items()}, [
+        named(file, base) for file in cut_off
+    ]
+
+
+def told_of_swallowed(connection: "duckdb.DuckDBPyConnection", base: Path) -> list[str]:
+    """Lines that were lost in broken rows of CSV files, and where these begin."""
+    query = f"""
+        select file, min(line), count(*) as n from quarantine where reason = {quote_text(SWALLOWED)}
+        group by file order by n desc, file limit 5"""
+    return [
+        f"{many(n, 'line')} of {named(file, base)!r} "
+        f"{'was' if n == 1 else 'were'} swallowed by a broken row"
+        + (f" that begins at line {line}; look there for a quote that is not closed" * (line > 0))
+        for file, line, n in rows_of(connection, query)
+    ]
 
 
 def told_of_rows(
@@ -136,7 +183,7 @@ def told_of_rows(
         (
             n_bad,
             f"quarantined {many(n_bad, 'row')}: {_listed(counts['quarantined'])}, in "
-            f"{few(_Counted(*one) for one in bad.items())}",
+            f"{few(Counted(*one) for one in bad.items())}",
         ),
         (
             len(cut_off),
@@ -179,6 +226,7 @@ def told_of_people(counts: dict[str, Any]) -> list[str]:
 def told_of_log(counts: dict[str, Any], level: Level) -> list[str]:
     """What the log holds."""
     empty, unreadable = counts["empty_properties"], counts["unreadable_attributes"]
+    repeated = counts["repeated"]
     return _worth_reading(
         (
             unreadable,
@@ -197,22 +245,18 @@ def told_of_log(counts: dict[str, Any], level: Level) -> list[str]:
             f"check {'its name' if len(empty) == 1 else 'their names'}",
         ),
         (
+            repeated > _REPEATED_SHARE * counts["events"],
+            f"{repeated:,} of {many(counts['events'], 'event')} equal another in all that is read "
+            "of them, and count again; if rows were sent twice, name the column of their id "
+            "(columns.event_id), or leave the repeated rows out",
+        ),
+        (
             counts["events"],
             f"kept {many(counts['events'], 'event')} of {many(counts['accounts'], 'account')} and "
             f"{many(counts['users'], 'user')} in {many(counts['shards'], 'shard')} "
             f"to score {level}s",
         ),
     )
-
-
-class _Counted:
-    """A name with its count, as `few` lists it."""
-
-    def __init__(self, name: str, n: int):
-        self._told = f"{name!r} ({n:,})"
-
-    def __repr__(self) -> str:
-        return self._told
 
 
 def _worth_reading(*lines: tuple[int, str]) -> list[str]:

@@ -11,6 +11,7 @@ from features.clock import DAY_US
 from features.events import PROPERTY_PREFIX, Level, ValueType
 from pipeline.importer.identity import forget_events
 from pipeline.importer.stage import FORMAT
+from pipeline.sources.spec import DataSpec, GenericSource
 from pipeline.storage import quote_name, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -196,6 +197,27 @@ def find_span(
         from days""",
     )[0]
     return (int(first), int(end), int(beyond)) if until_us is None else (int(first), until_us, 0)
+
+
+def count_repeated(
+    connection: "duckdb.DuckDBPyConnection", spec: DataSpec, properties: Mapping[str, ValueType]
+) -> int:
+    """How many events equal the one before them in everything that the log holds.
+
+    0 where rows carry ids, which tell an event that was sent twice from one that happened twice,
+    or days instead of times, where equal rows are usual. Equal events are neighbours in ``sorted``.
+    """
+    sources = [one for one in spec.sources if isinstance(one, GenericSource)]
+    if len(sources) < len(spec.sources) or any(
+        one.columns.event_id is not None or one.daily for one in sources
+    ):
+        return 0
+    columns = [*_KEYS, *(quote_name(PROPERTY_PREFIX + name) for name in properties)]
+    same = " and ".join(f"{one} is not distinct from lag({one}) over ()" for one in columns)
+    repeated: int = value_of(
+        connection, f"select count(*) from (select {same} as same from sorted) where same"
+    )
+    return repeated
 
 
 def told_of_events(connection: "duckdb.DuckDBPyConnection") -> list[dict[str, Any]]:

@@ -2,16 +2,19 @@
 
 import json
 import shutil
-from dataclasses import dataclass, replace
+import zlib
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.errors import EventLogError
 from pipeline.sources import quarantine, stage, times
-from pipeline.sources.files import Salvaged, is_empty, salvage
+from pipeline.sources.canonical import Canonical
+from pipeline.sources.files import Salvaged, is_empty, kind_of, salvage
 from pipeline.sources.rows import Rows, open_rows
 from pipeline.sources.spec import GenericSource
-from pipeline.sources.stage import Source, Take
+from pipeline.sources.stage import TOO_LONG, Source, Take
+from pipeline.sources.swallowed import find_swallowed
 from pipeline.storage import is_full, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ FORMAT = (
     "write_bloom_filter false"
 )
 """How events are written, in parts and in shards."""
+_BLOCK = 1 << 20
 _MOST_COLUMNS = 200
 """So many discovered properties of a file get a column; the others share one."""
 
@@ -46,21 +50,32 @@ class Part:
         Rows of the file, good and bad.
     properties
         Names of the properties that have a column.
+    checksums
+        CRC-32 of each file when it was written.
     """
 
     folder: Path
     n_rows: int
     n_bad: int
     properties: tuple[str, ...]
+    checksums: dict[str, int]
 
     @classmethod
     def read(cls, folder: Path) -> "Part | None":
-        """The part in a folder; None when there is none."""
+        """The part in a folder; None when there is none that is whole."""
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            names = tuple(about["properties"])
+            return cls(folder, about["n_rows"], about["n_bad"], names, about["checksums"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
-        return cls(folder, about["n_rows"], about["n_bad"], tuple(about["properties"]))
+
+    def is_sound(self) -> bool:
+        """Whether every file is still what was written."""
+        try:
+            return self.checksums == _checksums(self.folder)
+        except OSError:
+            return False
 
 
 def stage_file(
@@ -79,7 +94,7 @@ def stage_file(
 
     folder.mkdir(parents=True)
     if is_empty(path):
-        return _described(Part(folder, 0, 0, ()))
+        return _described(folder, 0, 0, ())
     times.set_zone(connection, source.timezone if isinstance(source, GenericSource) else "UTC")
     try:
         return _stage(connection, source, take, path, folder, None)
@@ -125,19 +140,56 @@ def _stage(
         copy ({stage.part_query(rows, canonical, take)})
         to {target} ({FORMAT})""")
     quarantine.keep_rejects(connection, path)
+    if kind_of(path) == "csv":
+        _keep_swallowed(connection, rows, canonical, path, target)
     if cut is not None:
         row = [cut.n_lines + 1, quarantine.CUT_OFF, cut.rest]
         connection.execute("insert into rejects values (?, ?, ?)", row)
     n_bad = quarantine.write_bad(connection, folder / ROWS, path, folder / BAD)
     n_good = value_of(connection, f"select count(*) - count(reason) from {target}")
-    return _described(Part(folder, n_good + n_bad, n_bad, take.properties))
+    return _described(folder, n_good + n_bad, n_bad, take.properties)
 
 
-def _described(part: Part) -> Part:
+def _keep_swallowed(
+    connection: "duckdb.DuckDBPyConnection",
+    rows: Rows,
+    canonical: Canonical,
+    path: Path,
+    target: str,
+) -> None:
+    """Make the lines that broken rows of a CSV file swallowed bad rows of their own.
+
+    The file is read again, but only where a row was refused or has a name that is no name.
+    """
+    broken = [line for (line,) in rows_of(connection, "select line from rejects")]
+    n_parsed, n_long = rows_of(
+        connection,
+        f"select count(*), count(*) filter (reason = {quote_text(TOO_LONG)}) from {target}",
+    )[0]
+    if broken or n_long:
+        names = [canonical.event, canonical.visitor, canonical.account]
+        found = find_swallowed(connection, rows, path, n_parsed, broken, names)
+        if found is not None:
+            quarantine.keep_swallowed(connection, found)
+
+
+def _described(folder: Path, n_rows: int, n_bad: int, properties: tuple[str, ...]) -> Part:
     """The part, after writing what `Part.read` reads: from here on it is whole."""
-    about = {"n_rows": part.n_rows, "n_bad": part.n_bad, "properties": part.properties}
-    (part.folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
+    part = Part(folder, n_rows, n_bad, properties, _checksums(folder))
+    about = {field.name: getattr(part, field.name) for field in fields(part)[1:]}
+    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False), encoding="utf-8")
     return part
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """CRC-32 of each Parquet file."""
+    found = {}
+    for file in sorted(folder.glob("*.parquet")):
+        found[file.name] = 0
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                found[file.name] = zlib.crc32(block, found[file.name])
+    return found
 
 
 def _discover(connection: "duckdb.DuckDBPyConnection", source: Source, rows: Rows) -> list[str]:

@@ -22,6 +22,7 @@ from pipeline.importer.load import code_texts, load_rows
 from pipeline.importer.names import check_fields, told_of_names
 from pipeline.importer.parts import FOLDER, Staged
 from pipeline.importer.reading import Reading, find_extra
+from pipeline.importer.sound import sizes_of
 from pipeline.importer.stage import BAD
 from pipeline.sources import quarantine, stage
 from pipeline.sources.spec import DataSpec
@@ -89,11 +90,11 @@ def write_log(
         for line in lines:
             tell(line)
 
-    told(import_report.told_of_empty(staged))
     readings = [Reading.of(connection, one) for one in staged if one.filled]
     told(check_fields(connection, spec, staged, readings))
     counts = _judge_rows(connection, spec, base, staged)
     told(import_report.told_of_rows(counts, *import_report.bad_files(connection, base)))
+    told(import_report.told_of_swallowed(connection, base))
     properties, duplicates = _load(connection, spec, readings, told)
     counts |= {"duplicates": duplicates} | _identify(connection, spec, level)
     import_report.refuse_empty(counts)
@@ -210,6 +211,7 @@ def _write(
         "accounts": n_accounts,
         "users": n_users,
         "shards": n_shards,
+        "repeated": import_shards.count_repeated(connection, spec, properties),
         "unreadable_attributes": unreadable,
         "empty_properties": [name for name, n in carried.items() if n == 0],
         "end": to_text(end),
@@ -228,6 +230,7 @@ def _write_manifest(
     manifest = {
         **content,
         "fingerprint": fingerprint_of(folder, content),
+        "bytes": sizes_of(folder),
         "counts": counts,
         "parts": sorted(set(parts)),
         "statements": [

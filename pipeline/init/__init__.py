@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from features.clock import to_text
-from features.errors import SettingsError
+from features.errors import SettingsError, few
+from pipeline.importer.report import told_of_folders
 from pipeline.init.blocks import find_supply, write_features, write_question
 from pipeline.init.data import write_data
 from pipeline.init.scorecard import write_scorecard
@@ -13,6 +14,9 @@ from pipeline.init.yaml import Page, shown, text
 from pipeline.profile import Profile, profile_events
 from pipeline.profile.conversion import evidence
 from pipeline.settings import parse, slug_name
+from pipeline.sources.files import find_files, named, named_from, skipped_folders
+from pipeline.sources.quarantine import Counted
+from pipeline.sources.spec import DataSpec
 from pipeline.tables import write_atomically
 
 _MOST_PRINTED = 30
@@ -53,10 +57,13 @@ def write_settings(
     """
     if out.exists() and not force:
         raise SettingsError(f"{str(out)!r} exists; add --force to overwrite it, or name another.")
-    profile = profile_events(events, entity=entity)
+    files = find_files(events, Path.cwd())
+    with named_from(Path.cwd(), files):
+        profile = profile_events(events, entity=entity)
     content = render(profile, out.resolve().parent)
     parse(content, str(out))
-    for line in _found(profile):
+    folders = skipped_folders(events, Path.cwd(), files)
+    for line in [*_found(profile), *told_of_folders(folders, Path.cwd())]:
         say(line)
     write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
     say(f"\nWritten: {out}. Read it, then: make train SETTINGS={shlex.quote(str(out))}")
@@ -123,12 +130,28 @@ def _found(profile: Profile) -> list[str]:
     if profile.level == "user" and sizes.n_accounts <= 1:
         found = "Only one account" if sizes.n_accounts else "No account"
         lines.append(f"{found} was found in the events: users are scored.")
-    if sizes.n_unusable:
-        lines.append(f"{sizes.n_unusable:,} rows lack a name, a time or an id; they are left out.")
+    lines += _unusable(profile)
     if profile.until is not None:
         lines.append(f"From {to_text(profile.until)} on the events only trickle in: cut off there.")
     lines += [f"Note: {told}." for source in profile.sources for told in source.assumed]
     return lines
+
+
+def _unusable(profile: Profile) -> list[str]:
+    """Rows that an import can't use, the files they lie in, and whether they would stop it."""
+    n_bad = profile.totals.n_unusable
+    if not n_bad:
+        return []
+    n_rows = profile.totals.n_events + n_bad
+    files = few(Counted(named(path, Path.cwd()), n) for path, n in profile.unusable.items())
+    told = f"{n_bad:,} of {n_rows:,} rows lack a name, a time or an id, in {files}"
+    most = DataSpec.model_fields["max_bad_share"].default
+    if n_bad <= most * n_rows:
+        return [f"{told}; they are left out."]
+    return [
+        f"PLEASE CHECK: {told}. More than {most:.0%} stop a training: run init again without the "
+        "files that hold something else than events, or set data.max_bad_share."
+    ]
 
 
 def _table(profile: Profile) -> list[str]:

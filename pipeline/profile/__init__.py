@@ -7,7 +7,7 @@ columns on the beginning of the files.
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from pipeline.profile.events import (
     n_accounts,
     thin_tail,
     totals,
+    unusable_files,
 )
 from pipeline.profile.sources import (
     SourceProfile,
@@ -59,7 +60,13 @@ class Page:
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything that the settings file says about the data."""
+    """Everything that the settings file says about the data.
+
+    Parameters
+    ----------
+    unusable
+        How many rows of each file would go to quarantine, the most first.
+    """
 
     sources: tuple[SourceProfile, ...]
     level: Level
@@ -71,6 +78,7 @@ class Profile:
     properties: tuple[ValueFacts, ...]
     attributes: tuple[ValueFacts, ...]
     until: int | None
+    unusable: dict[Path, int]
 
     @property
     def entities(self) -> str:
@@ -129,9 +137,12 @@ def _profile(
     with tempfile.TemporaryDirectory(dir=folder) as work:
         connection = connect(Path(work), memory_mb, threads)
         try:
-            return _look(connection, open_sources(connection, patterns, salvaged), entity)
+            found = _look(connection, open_sources(connection, patterns, salvaged), entity)
         finally:
             connection.close()
+    # Of a file that is cut off another was read.
+    given = {target: path for path, target in salvaged.items()}
+    return replace(found, unusable={given.get(path, path): n for path, n in found.unusable.items()})
 
 
 def _look(
@@ -161,6 +172,7 @@ def _look(
         properties,
         attributes,
         thin_tail(connection),
+        {Path(file): n for file, n in unusable_files(connection).items()},
     )
 
 

@@ -93,6 +93,13 @@ def totals(connection: "duckdb.DuckDBPyConnection", level: Level) -> Totals:
     return Totals(*row)
 
 
+def unusable_files(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
+    """Rows that would go to quarantine, by file, the most first."""
+    query = """
+        select file, count(*) as n from seen where not usable group by file order by n desc, file"""
+    return dict(rows_of(connection, query))
+
+
 def event_facts(connection: "duckdb.DuckDBPyConnection") -> tuple[EventFacts, ...]:
     """Every event name, the most frequent first, ties by name."""
     return tuple(

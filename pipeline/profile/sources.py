@@ -108,12 +108,14 @@ def open_sources(
 
 def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> None:
     """Table ``seen``, one row per input row: source, event, visitor, person, link_from, account,
-    moment (microseconds UTC), page; ``usable`` is false where the importer would refuse the row;
-    ``raw`` is kept of about `_SAMPLED_BYTES` of rows, all of a small file."""
+    moment (microseconds UTC), page; ``usable`` is false where the importer would refuse the row,
+    and only then there is its ``file``; ``raw`` is kept of about `_SAMPLED_BYTES` of rows, all of a
+    small file."""
     connection.execute("""
         create table seen (
             source integer, event varchar, visitor varchar, person varchar, link_from varchar,
-            account varchar, moment bigint, page varchar, usable boolean, raw varchar)""")
+            account varchar, moment bigint, page varchar, usable boolean, file varchar,
+            raw varchar)""")
     every = 1 + sum(_text_bytes(source.rows.paths) for source in sources) // _SAMPLED_BYTES
     for number, source in enumerate(sources):
         rows, canonical = source.rows, source.canonical()
@@ -122,16 +124,18 @@ def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[Sourc
             select nullif(trim({canonical.event}), '') as event,
                    id_of({canonical.visitor}) as visitor, id_of({canonical.person}) as person,
                    id_of({canonical.link_from}) as link_from, id_of({canonical.account}) as account,
-                   {canonical.occurred_at} as moment, {page} as page, {rows.raw} as text
+                   {canonical.occurred_at} as moment, {page} as page, {rows.raw} as text,
+                   __file
             from {rows.relation()} where not {rows.blank}"""
         connection.execute(f"""
             insert into seen by name
-            select {number} as source, * exclude (text), coalesce(
+            select {number} as source, * exclude (text, __file), coalesce(
                        event is not null and length(event) <= {values.LONGEST_NAME}
                        and not contains(event, chr(0))
                        and (visitor is not null or account is not null)
                        and moment between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1},
                        false) as usable,
+                   case when not usable then __file end as file,
                    case when hash(event, visitor, account, moment) % {every} = 0
                         then text end as raw
             from ({taken})""")

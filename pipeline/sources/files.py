@@ -3,8 +3,10 @@
 import csv
 import difflib
 import gzip
+import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -25,6 +27,8 @@ _KINDS: dict[str, Kind] = {
 _BLOCK = 1 << 20
 _GZIP = b"\x1f\x8b"
 """How every gzip begins (RFC 1952, section 2.3.1)."""
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
 
 
 def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
@@ -41,12 +45,7 @@ def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
         if path.is_file():
             found.add(path.resolve())
             continue
-        try:
-            # A leading slash makes a pattern absolute; glob wants it relative to its root.
-            matches = {one.resolve() for one in Path(path.anchor).glob(_below(path))}
-        except (ValueError, OSError) as error:
-            raise EventLogError(f"The file pattern {pattern!r} can't be read: {error}.") from error
-        matches = {one for one in matches if one.is_file()}
+        matches = {one for one in _matches(pattern, path) if one.is_file()}
         if not matches:
             beside = (
                 sorted(one.name for one in path.parent.glob("*")) if path.parent.is_dir() else []
@@ -60,8 +59,54 @@ def find_files(patterns: Iterable[str], base: Path) -> list[Path]:
     return sorted(found)
 
 
+def skipped_folders(patterns: Iterable[str], base: Path, files: Iterable[Path]) -> list[Path]:
+    """Folders that globs match and that hold none of the `files` found, sorted by path.
+
+    A program that writes in parallel leaves such a folder of parts under the name of a file.
+    """
+    used = {folder for file in files for folder in file.parents}
+    paths = {pattern: Path(base, pattern) for pattern in patterns}
+    found = {
+        one
+        for pattern, path in paths.items()
+        if not path.is_file()
+        for one in _matches(pattern, path)
+    }
+    return sorted(one for one in found - used if one.is_dir())
+
+
+def _matches(pattern: str, path: Path) -> set[Path]:
+    """What a glob matches; `path` is the glob as seen from the current folder."""
+    try:
+        # A leading slash makes a pattern absolute; glob wants it relative to its root.
+        return {one.resolve() for one in Path(path.anchor).glob(_below(path))}
+    except (ValueError, OSError) as error:
+        raise EventLogError(f"The file pattern {pattern!r} can't be read: {error}.") from error
+
+
 def _below(path: Path) -> str:
     return str(path.absolute().relative_to(path.absolute().anchor))
+
+
+def named(path: Path | str, base: Path) -> str:
+    """A file as messages name it: from `base`, the folder of the settings, or else in full.
+
+    >>> named("/data/2024/p.csv", Path("/data")), named("/in/p.csv", Path("/data"))
+    ('2024/p.csv', '/in/p.csv')
+    """
+    return str(path).removeprefix(f"{base}{os.sep}")
+
+
+@contextmanager
+def named_from(base: Path, paths: Iterable[Path]) -> Iterator[None]:
+    """Errors within name files in full, DuckDB's own too; they leave it named from `base`."""
+    try:
+        yield
+    except EventLogError as error:
+        told = str(error)
+        for path in paths:
+            told = told.replace(str(path), named(path, base))
+        raise EventLogError(told) from error
 
 
 def kind_of(path: Path) -> Kind:
@@ -80,7 +125,7 @@ def kind_of(path: Path) -> Kind:
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix not in _KINDS:
         raise EventLogError(
-            f"Can't tell the format of {path.name!r}; files end in {few(_KINDS, most=9)}, "
+            f"Can't tell the format of {str(path)!r}; files end in {few(_KINDS, most=9)}, "
             "text files also with .gz."
         )
     return _KINDS[suffix]
@@ -116,13 +161,20 @@ def first_line(path: Path) -> str:
         with open_bytes(path) as stream:
             # A cut-off gzip may end inside the first block: what came before still counts.
             line = next((line for line in _lines(stream) if line.strip()), b"")
+    except gzip.BadGzipFile as error:
+        raise EventLogError(
+            f"The file {str(path)!r} is not gzipped; name it {path.stem!r}, or compress it."
+        ) from error
     except OSError as error:
-        raise EventLogError(f"Can't read {path.name!r}: {error.strerror or error}.") from error
+        raise EventLogError(f"Can't read {str(path)!r}: {error.strerror or error}.") from error
     if not line.strip():
         what = "is empty" if is_empty(path) else "is cut off before the end of its first line"
-        raise EventLogError(f"The file {path.name!r} {what}; remove it from the list of files.")
+        raise EventLogError(f"The file {str(path)!r} {what}; remove it from the list of files.")
     if line.startswith(_GZIP) and path.suffix != ".gz":
-        raise EventLogError(f"The file {path.name!r} is gzipped; name it {path.name + '.gz'!r}.")
+        raise EventLogError(f"The file {str(path)!r} is gzipped; name it {path.name + '.gz'!r}.")
+    # Without a mark, the zero byte of its first character tells it.
+    if line.startswith(_UTF16) or b"\0" in line[:2]:
+        raise EventLogError(f"The file {str(path)!r} is UTF-16; save it as UTF-8.")
     return line.decode("utf-8-sig", errors="replace").strip("\r\n")
 
 
@@ -155,7 +207,7 @@ def csv_layout(path: Path) -> CsvLayout:
     doubled = sorted({name for name in columns if columns.count(name) > 1 or not name})
     if doubled:
         raise EventLogError(
-            f"The header of {path.name!r} has unnamed or repeated columns: {few(doubled)}."
+            f"The header of {str(path)!r} has unnamed or repeated columns: {few(doubled)}."
         )
     return CsvLayout(delimiter, columns)
 
@@ -170,7 +222,7 @@ def check_json(path: Path) -> None:
     """
     if first_line(path).lstrip().startswith("["):
         raise EventLogError(
-            f"The file {path.name!r} holds one JSON array; write one object per line (JSON lines)."
+            f"The file {str(path)!r} holds one JSON array; write one object per line (JSON lines)."
         )
 
 
@@ -193,7 +245,7 @@ def salvage(path: Path, target: Path) -> Salvaged | None:
     """
     rest, n_lines, sound = b"", 0, False
     with path.open("rb") as stream, target.open("wb") as out:
-        for block in _inflate(stream, path.name):
+        for block in _inflate(stream, str(path)):
             if block is None:
                 sound = True
                 break

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from features.errors import EventLogError, few
 from pipeline.sources.files import csv_layout, kind_of, open_bytes
+from pipeline.sources.stage import UNREAD_TIME
+from pipeline.sources.swallowed import SWALLOWED, Swallowed
 from pipeline.storage import quote_list, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -20,6 +22,13 @@ MOST_LOCATED = 10_000
 """So many bad rows get their line looked up; later ones have line -1."""
 
 CUT_OFF = "file is cut off (gzip ends early)"
+BROKEN = "broken row: "
+"""How reasons of rows begin that DuckDB refused."""
+_HINTS = {
+    SWALLOWED: "Look there for a quote that is not closed.",
+    UNREAD_TIME: "A time is read as 2024-07-15, 2024-07-15 10:00:00, 2024-07-15T10:00:00Z, "
+    "20240715, or a number since 1970 in seconds to nanoseconds.",
+}
 
 
 def prepare(connection: "duckdb.DuckDBPyConnection") -> None:
@@ -44,11 +53,27 @@ def keep_rejects(connection: "duckdb.DuckDBPyConnection", file: Path | None = No
     place, target = ("s.file_path, ", "quarantine") if file is None else ("", "rejects")
     connection.execute(f"""
         insert into {target}
-        select {place}e.line, 'broken row: ' || lower(min(e.error_type::varchar)), min(e.csv_line)
+        select {place}e.line, {quote_text(BROKEN)} || lower(min(e.error_type::varchar)),
+               min(e.csv_line)
         from reject_errors e join reject_scans s using (scan_id, file_id)
         group by s.file_path, e.line, e.line_byte_position""")
     connection.execute("drop table reject_errors")
     connection.execute("drop table reject_scans")
+
+
+def keep_swallowed(
+    connection: "duckdb.DuckDBPyConnection", found: Swallowed, file: Path | None = None
+) -> None:
+    """Make every swallowed line a bad row at the line where the broken row begins.
+
+    It goes into the table ``rejects`` or, of a `file`, into the quarantine. The first has the text.
+    """
+    place = "" if file is None else f"{quote_text(str(file))}, "
+    connection.execute(
+        f"""insert into {"quarantine" if place else "rejects"}
+            select {place}?, ?, case when i = 0 then ? end from range(?) t(i)""",
+        [found.line, SWALLOWED, found.raw, found.n_lines],
+    )
 
 
 def write_bad(connection: "duckdb.DuckDBPyConnection", rows: Path, file: Path, target: Path) -> int:
@@ -108,14 +133,15 @@ def refuse_too_many(
     Raises
     ------
     EventLogError
-        With the reasons, their counts and one example.
+        With the files, the reasons, their counts and an example of the commonest.
     """
     n_bad = value_of(connection, "select count(*) from quarantine")
     if n_bad <= max_bad_share * n_rows:
         return
+    files = few(Counted(file, n) for file, n in counts(connection, by="file").items())
     raise EventLogError(
         f"{n_bad:,} of {n_rows:,} rows can't be used, more than max_bad_share = "
-        f"{max_bad_share:g} allows: {_reasons(connection)}."
+        f"{max_bad_share:g} allows, in {files}: {_reasons(connection)}"
     )
 
 
@@ -125,7 +151,7 @@ def refuse_dead(connection: "duckdb.DuckDBPyConnection", files: Iterable[Path]) 
     Raises
     ------
     EventLogError
-        With the files, the reasons, their counts and one example.
+        With the files, the reasons, their counts and an example of the commonest.
     """
     dead = sorted(set(files))
     if not dead:
@@ -133,20 +159,26 @@ def refuse_dead(connection: "duckdb.DuckDBPyConnection", files: Iterable[Path]) 
     names = quote_list(str(file) for file in dead)
     reasons = _reasons(connection, f"list_contains({names}, file)")
     raise EventLogError(
-        f"No row of {few(file.name for file in dead)} can be used: {reasons}. Repair what is wrong "
+        f"No row of {few(map(str, dead))} can be used: {reasons} Repair what is wrong "
         "or take it out of the list of files; max_bad_share: 1 would let it pass."
     )
 
 
 def _reasons(connection: "duckdb.DuckDBPyConnection", where: str = "true") -> str:
-    """Why rows are bad, and the first of them."""
-    file, line, reason, raw = rows_of(
+    """Why rows are bad, an example of the commonest reason, and what to do about it."""
+    found = counts(connection, where)
+    reason = next(iter(found))
+    file, line, raw = rows_of(
         connection,
-        f"select file, line, reason, raw from quarantine where {where} order by all limit 1",
+        f"""select file, line, coalesce(raw, '') from quarantine
+            where {where} and reason = {quote_text(reason)}
+            order by count(*) over (partition by file) desc, file, raw is null, line < 1, line, raw
+            limit 1""",
     )[0]
-    listed = "; ".join(f"{n:,} x {text}" for text, n in counts(connection, where).items())
-    place = Path(file).name + (f" line {line}" if line > 0 else "")
-    return f"{listed}. Example ({reason}): {place}: {raw[:200]!r}"
+    listed = "; ".join(f"{n:,} x {text}" for text, n in found.items())
+    place = file + (f" line {line}" if line > 0 else "")
+    hint = f" {_HINTS[reason]}" if reason in _HINTS else ""
+    return f"{listed}. Example ({reason}): {place}: {raw[:200]!r}.{hint}"
 
 
 def counts(
@@ -157,6 +189,16 @@ def counts(
         f"select {by}, count(*) n from quarantine where {where} group by {by} order by n desc, {by}"
     )
     return dict(rows_of(connection, query))
+
+
+class Counted:
+    """A name with its count, as `few` lists it."""
+
+    def __init__(self, name: str, n: int):
+        self._told = f"{name!r} ({n:,})"
+
+    def __repr__(self) -> str:
+        return self._told
 
 
 def write(connection: "duckdb.DuckDBPyConnection", target: Path) -> None:

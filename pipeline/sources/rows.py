@@ -94,7 +94,7 @@ class Rows:
                 near = difflib.get_close_matches(path, self.columns, 1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise EventLogError(
-                    f"The file {self.paths[0].name!r} has no column {path!r}; it has "
+                    f"The file {str(self.paths[0])!r} has no column {path!r}; it has "
                     f"{few(self.columns, most=20)}.{hint}"
                 )
 
@@ -174,7 +174,7 @@ def open_rows(
     EventLogError
         When a file is empty, can't be read, or has an extension that is not among `kinds`.
     """
-    wrong = [path.name for path in paths if kind_of(path) not in kinds]
+    wrong = [str(path) for path in paths if kind_of(path) not in kinds]
     if wrong:
         raise EventLogError(f"This source reads {few(kinds)} files only, not {few(wrong)}.")
     layouts: dict[object, list[Path]] = {}

@@ -27,6 +27,8 @@ Source = PostHogSource | SegmentSource | GenericSource
 _LATE_US = 60 * MINUTE_US
 """An event that arrives later than this after it occurred is worth counting as late."""
 
+TOO_LONG = "id or event name is too long"
+UNREAD_TIME = "time is missing or can't be read"
 AHEAD = "occurred more than a day after it was known"
 """The reason of a row whose clock was wrong; up to a day it may only be a little off."""
 
@@ -217,10 +219,10 @@ def _reason() -> str:
     outside = f"not between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1}"
     cases = [
         (any_name("contains({}, chr(0))"), "NUL byte in an id or event name"),
-        (any_name(f"length({{}}) > {values.LONGEST_NAME}"), "id or event name is too long"),
+        (any_name(f"length({{}}) > {values.LONGEST_NAME}"), TOO_LONG),
         (_is_blank("event"), "event name is missing"),
         (f"{_is_blank('visitor')} and {_is_blank('account')}", "no user and no account"),
-        ("occurred_at is null", "time is missing or can't be read"),
+        ("occurred_at is null", UNREAD_TIME),
         (f"occurred_at {outside} or known_given {outside}", "time out of range"),
         (f"occurred_at > known_given + {DAY_US}", AHEAD),
     ]

@@ -120,7 +120,14 @@ def test_a_gzip_of_several_members_is_read_to_its_end(tmp_path):
     [
         ("empty.jsonl", b"", "nothing to import: 1 file is empty: 'empty.jsonl'"),
         ("empty.csv.gz", gzip.compress(b"\n\n", mtime=0), "1 file is empty: 'empty.csv.gz'"),
-        ("plain.jsonl.gz", b'{"event": 1}', "Can't read 'plain.jsonl.gz'"),
+        (
+            "plain.jsonl.gz",
+            b'{"event": 1}',
+            "The file 'plain.jsonl.gz' is not gzipped; name it 'plain.jsonl', or compress it.",
+        ),
+        ("e.csv", "event,user,time\n".encode("utf-16"), "'e.csv' is UTF-16; save it as UTF-8"),
+        ("e.csv", "event,user,time\n".encode("utf-16-be"), "'e.csv' is UTF-16; save it as UTF-8"),
+        ("e.jsonl", GOOD.encode("utf-16-le"), "'e.jsonl' is UTF-16; save it as UTF-8"),
         ("array.json", b'[{"event": "e"}]', "one object per line"),
         ("e.xlsx", b"PK", "Can't tell the format of 'e.xlsx'"),
         (

@@ -197,11 +197,11 @@ def test_a_changed_file_gives_its_new_rows_and_not_its_old(tmp_path):
     imported(folder)
     write(folder, "1.jsonl", [row("use", "cid", 1), row("use", "dan", 1)])
     log, lines = imported(folder)
-    assert lines[0] == "files: 1 new, 1 read before, 1 gone"
+    assert lines[0] == "files: 1 new, 1 read before, 1 gone: '1.jsonl (changed)'"
     assert log.ids("user").tolist() == ["bob", "cid", "dan"]
     (folder / "2.jsonl").unlink()
     log, lines = imported(folder)
-    assert lines[0] == "files: 0 new, 1 read before, 1 gone"
+    assert lines[0] == "files: 0 new, 1 read before, 1 gone: '2.jsonl'"
     assert log.ids("user").tolist() == ["cid", "dan"]
 
 

@@ -217,6 +217,91 @@ def test_a_source_of_empty_files_does_not_stop_the_others(tmp_path):
             assert import_log(spec, tmp_path, tmp_path / "store", "user").n_events == 1
 
 
+def test_every_empty_file_is_counted_though_they_are_alike(tmp_path):
+    for name in ("p0.jsonl", "p1.jsonl", "sub/p2.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        put(tmp_path, name)
+    told = "3 files are empty: 'p0.jsonl', 'p1.jsonl', 'sub/p2.jsonl'"
+    assert refusal(tmp_path, "**/*.jsonl") == f"There is nothing to import: {told}."
+    put(tmp_path, "old.jsonl", row())
+    assert told in imported(tmp_path, "**/*.jsonl")[1]
+
+
+def test_a_folder_among_the_files_is_told_and_one_on_the_way_to_them_is_not(tmp_path):
+    (tmp_path / "d.jsonl").mkdir()
+    put(tmp_path / "d.jsonl", "part-0", row(2))
+    put(tmp_path, "e.jsonl", row())
+    log, lines = imported(tmp_path)
+    assert log.n_events == 1
+    assert lines[0] == (
+        "skipped 1 folder that the names of files match: 'd.jsonl'; to read what is in it write "
+        "'d.jsonl/*'"
+    )
+    (tmp_path / "d.jsonl" / "part-0").rename(tmp_path / "d.jsonl" / "part-0.jsonl")
+    log, lines = imported(tmp_path, "**/*.jsonl")
+    assert log.n_events == 2
+    assert not [line for line in lines if "skipped" in line]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    for day, time in (("2024-06-01", "2024-06-01"), ("2024-06-02", "soon")):
+        (tmp_path / day).mkdir()
+        put(tmp_path / day, "events.jsonl", row(time=time))
+    dead = refusal(tmp_path, "*/events.jsonl")
+    assert dead.startswith("No row of '2024-06-02/events.jsonl' can be used: 1 x time is missing")
+    assert "Example (time is missing or can't be read): 2024-06-02/events.jsonl line 1: " in dead
+    (tmp_path / "2024-06-02" / "events.jsonl").write_text("[1]")
+    assert refusal(tmp_path, "*/events.jsonl").startswith(
+        "The file '2024-06-02/events.jsonl' holds one JSON array"
+    )
+    copy = (tmp_path / "2024-06-01" / "events.jsonl").read_bytes()
+    (tmp_path / "2024-06-02" / "events.jsonl").write_bytes(copy)
+    assert imported(tmp_path, "*/events.jsonl")[1][0] == (
+        "counted once: 1 file with the content of another "
+        "('2024-06-02/events.jsonl = 2024-06-01/events.jsonl')"
+    )
+
+
+def test_too_many_bad_rows_are_told_by_file_with_an_example_of_the_commonest_reason(tmp_path):
+    # The rarest reason comes first by name and by place.
+    put(tmp_path, "a.jsonl", row(user=""), row(time="soon"), row())
+    put(tmp_path, "b.jsonl", row(), *[row(time="31/12/2023")] * 3)
+    assert refusal(tmp_path).startswith(
+        "5 of 7 rows can't be used, more than max_bad_share = 0.01 allows, in 'b.jsonl' (3), "
+        "'a.jsonl' (2): 4 x time is missing or can't be read; 1 x no user and no account. "
+        "Example (time is missing or can't be read): b.jsonl line 2: "
+    )
+    assert refusal(tmp_path).endswith(
+        "A time is read as 2024-07-15, 2024-07-15 10:00:00, 2024-07-15T10:00:00Z, 20240715, or a "
+        "number since 1970 in seconds to nanoseconds."
+    )
+    formats = ("2024-07-15", "2024-07-15 10:00:00", "2024-07-15T10:00:00Z", "20240715")
+    numbers = [1721037600 * 10**power for power in (0, 3, 6, 9)]
+    put(tmp_path, "b.jsonl", *[row(time=time) for time in (*formats, *numbers)])
+    assert imported(tmp_path, "b.jsonl")[0].n_events == 8
+
+
+def repeated(folder: Path, n_twice: int, n: int = 200) -> list[str]:
+    """The lines of an import of `n` events, `n_twice` of them sent twice."""
+    rows = [row(1 + i % 28, user=f"u{i}", page=f"p{i % 3}", id=i) for i in range(n)]
+    # Only what is read tells that these differ.
+    rows += [row(1, user="x", page=page, id=page) for page in "ab"]
+    put(folder, "e.jsonl", *rows, *rows[:n_twice])
+    return imported(folder, properties={"page": "category"})[1]
+
+
+def test_rows_that_were_sent_twice_are_told_where_no_id_tells_them(tmp_path):
+    told = (
+        "50 of 252 events equal another in all that is read of them, and count again; if rows were "
+        "sent twice, name the column of their id (columns.event_id), or leave the repeated rows out"
+    )
+    assert told in repeated(tmp_path, 50)
+    assert not [line for line in repeated(tmp_path, 2) if "equal another" in line]
+    repeated(tmp_path, 50)
+    with_ids = imported(tmp_path, columns={**COLUMNS, "event_id": "id"})[1]
+    assert not [line for line in with_ids if "equal another" in line]
+
+
 def test_a_log_that_is_reused_after_a_file_went_says_so(tmp_path):
     put(tmp_path, "a.jsonl", row())
     first, _ = imported(tmp_path)
@@ -226,8 +311,8 @@ def test_a_log_that_is_reused_after_a_file_went_says_so(tmp_path):
     again, lines = imported(tmp_path)
     assert again.root == first.root
     assert lines == [
-        "files: 0 new, 1 gone since the last import; an earlier one had just these, reusing its "
-        f"log {first.root.name}"
+        "files since the last import: 0 new, 1 gone: 'b.jsonl'; an earlier one had just these, "
+        f"reusing its log {first.root.name}"
     ]
     assert imported(tmp_path)[1] == [f"nothing changed, reusing the log {first.root.name}"]
 

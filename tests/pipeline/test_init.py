@@ -444,7 +444,7 @@ def test_a_gzip_that_ends_early_is_read_as_far_as_it_goes(tmp_path):
         ("times.csv", b"user_id,event\nu1,login\n", "looks like a time"),
         ("ids.csv", b"event,time\nlogin,2024-01-01T00:00:00Z\n", "looks like a user or an account"),
         ("log.xlsx", b"PK", "Can't tell the format"),
-        ("log.csv.gz", b"no gzip", "Can't read"),
+        ("log.csv.gz", b"no gzip", "is not gzipped; name it 'log.csv'"),
         ("log.jsonl", b'[{"event": 1}]', "one object per line"),
         ("prose.jsonl", b"no json\nat all\n", "holds no readable event"),
         ("log.parquet", b"no parquet at all", "can't be read"),
@@ -457,6 +457,39 @@ def test_a_file_that_is_no_log_is_refused_in_one_sentence(name, content, message
         init(tmp_path / name, out=tmp_path / "settings.yaml")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "settings.yaml").exists()
+
+
+def test_rows_that_are_no_events_are_told_with_their_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = posthog(company())
+    as_json(tmp_path / "events.jsonl", rows)
+    as_json(tmp_path / "groups.jsonl", [{"key": str(i), "plan": "pro"} for i in range(3)])
+    n_rows, share = len(rows) + 3, 3 / len(rows)
+    assert share < 0.01
+    lacking = "rows lack a name, a time or an id, in 'groups.jsonl'"
+    _, told = init(Path("*.jsonl"), out=tmp_path / "few.yaml")
+    assert f"3 of {n_rows:,} {lacking} (3); they are left out." in told
+    as_json(tmp_path / "people.jsonl", [{"id": str(i)} for i in range(100)])
+    as_gzip(tmp_path / "people.jsonl")
+    (tmp_path / "people.jsonl").unlink()
+    packed = (tmp_path / "people.jsonl.gz").read_bytes()
+    (tmp_path / "people.jsonl.gz").write_bytes(packed[:-9])
+    _, told = init(Path("*.jsonl*"), out=tmp_path / "many.yaml")
+    (line,) = [line for line in told if "lack a name" in line]
+    assert line.startswith("PLEASE CHECK: ")
+    assert "in 'people.jsonl.gz' (" in line
+    assert "'groups.jsonl' (3). More than 1% stop a training: run init again without" in line
+
+
+def test_files_are_named_from_here_and_a_folder_among_them_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "d.csv").mkdir(parents=True)
+    as_csv(tmp_path / "in" / "events.csv", flat(company()))
+    _, told = init(Path("in/*.csv"), out=tmp_path / "settings.yaml")
+    assert any(line.startswith("skipped 1 folder") and "'in/d.csv'" in line for line in told)
+    (tmp_path / "in" / "broken.csv").write_text("a,a\n1,2\n")
+    with pytest.raises(EventLogError, match=r"^The header of 'in/broken\.csv' has"):
+        init(Path("in/*.csv"), out=tmp_path / "other.yaml")
 
 
 def test_a_file_that_is_not_there_is_named_with_the_nearest(tmp_path):

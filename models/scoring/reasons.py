@@ -17,7 +17,7 @@ _LIKE_TEXT = {
 
 PARTS = ("engagement", "team", "value", "upgrade", "fit", "similarity")
 """What a score is made of: the dimensions of the features, and likeness to customers."""
-_TOLD_CHANGE = 0.1
+_TOLD_CHANGE = 0.5
 """Percentage points: what changed less is not said to have changed."""
 
 

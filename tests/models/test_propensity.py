@@ -249,8 +249,8 @@ def test_reasons_say_how_their_points_changed_since_an_earlier_time(fitted: obje
         for one in after[row]:
             change = one.points - old.get(facts.get(one.feature), 0.0)
             text = next(text for text in texts if text.startswith(one.text + ": "))
-            assert text.endswith("since Monday") == (abs(change) >= 0.1)
-            if abs(change) >= 0.1:
+            assert text.endswith("since Monday") == (abs(change) >= 0.5)
+            if abs(change) >= 0.5:
                 shown = show_points(change).removesuffix(" points")
                 assert f"points, {shown} since" in text
                 changed += 1

@@ -173,8 +173,8 @@ def test_the_model_scores_by_its_own_definitions_whatever_the_settings_say_today
     )
     expected, found = scores_of(shop.run), scores_of(changed)
     assert len(found.scores) > 30
-    # The two stores have other dates scored before, hence other tiers to keep.
-    kept = ["tier", "tier_before"]
+    # The two stores have other dates scored before, hence other tiers to keep and other changes.
+    kept = ["tier", "tier_before", "reasons", "reasons_against", "scored_at"]
     assert found.scores.drop(columns=kept).equals(expected.scores.drop(columns=kept))
 
 

@@ -1,5 +1,6 @@
 """What the registry holds: a pickle-free model that needs nothing of this project, and aliases."""
 
+import json
 import os
 import pickletools
 import subprocess
@@ -103,8 +104,10 @@ def test_the_check_above_knows_a_pickle():
 def test_the_first_version_is_the_champion_and_the_next_a_challenger(demo, retrained):
     assert demo.training.version.aliases == ("champion",)
     assert registry.find(demo.run, "champion").number == 1
-    assert registry.find(demo.run, "challenger").number == 2
-    assert registry.find(demo.run, "2").aliases == ("challenger",)
+    # Other tests of this world may have registered later versions since.
+    said = json.loads(retrained.stdout)
+    assert said["aliases"] == ["challenger"]
+    assert registry.find(demo.run, "challenger").number >= said["version"] > 1
 
 
 def test_a_version_says_what_was_found_and_leads_to_its_run(demo):

@@ -15,6 +15,11 @@ from pipeline.cli_options import (
 )
 
 _REFUSED, _NOTHING_TO_DO = 1, 3
+backfilled_option = click.option(
+    "--backfilled",
+    is_flag=True,
+    help="Count scores that were made afterwards for past dates, too (backfill, late predict).",
+)
 look_option = click.option(
     "--as-of",
     callback=check_as_of,
@@ -28,7 +33,10 @@ look_option = click.option(
 @json_option
 @look_option
 @model_option
-def monitor(path: Path | None, as_json: bool, as_of: str | None, model: str) -> None:
+@backfilled_option
+def monitor(
+    path: Path | None, as_json: bool, as_of: str | None, model: str, backfilled: bool
+) -> None:
     """Compare outcomes with what was promised, and tonight with the training; 1 for an alarm."""
     run = run_of(path, as_json)
 
@@ -36,7 +44,7 @@ def monitor(path: Path | None, as_json: bool, as_of: str | None, model: str) -> 
     from pipeline.printing_monitor import print_monitoring
     from pipeline.report_monitor import write_monitor_page
 
-    found = run_monitor(run, say_to(as_json), as_of=as_of, model=model)
+    found = run_monitor(run, say_to(as_json), as_of=as_of, model=model, with_backfilled=backfilled)
     page = write_monitor_page(run, found)
     finish(as_json, found.as_dict() | {"page": str(page)}, lambda: print_monitoring(found, page))
     if found.verdict.crossed:
@@ -48,9 +56,7 @@ def monitor(path: Path | None, as_json: bool, as_of: str | None, model: str) -> 
 @json_option
 @look_option
 @model_option
-@click.option(
-    "--backfilled", is_flag=True, help="Count scores made afterwards for past dates (backfill)."
-)
+@backfilled_option
 def programme(
     path: Path | None, as_json: bool, as_of: str | None, model: str, backfilled: bool
 ) -> None:

@@ -27,7 +27,9 @@ class Joined:
 
     Parameters
     ----------
-    as_of, version
+    rows
+        With their as_of.
+    version
         int64, shape (n,), of each row.
     unknown
         Entities of the ledger that the log does not have.
@@ -36,7 +38,6 @@ class Joined:
     """
 
     rows: Outcomes
-    as_of: np.ndarray
     version: np.ndarray
     unknown: int
     immature: int
@@ -149,9 +150,10 @@ def joined(
         to_come=to_come,
         to_come_error=error,
         cluster=np.unique(account.astype(str), return_inverse=True)[1],
+        as_of=who.as_of,
     )
     version = said["model_version"].to_numpy(np.int64)
-    return Joined(rows, who.as_of, version, unknown, int((~labels.mature).sum()))
+    return Joined(rows, version, unknown, int((~labels.mature).sum()))
 
 
 def _to_come(

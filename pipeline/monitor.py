@@ -1,7 +1,7 @@
 """`monitor`: what became of the scores, and whether tonight still looks like the training."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from features.clock import DAY_US, midnight_at_or_before, to_text
 from features.events import EventLog
-from features.labels import find_conversions
 from models.monitoring.drift import (
     Drift,
     feature_drift,
@@ -24,14 +23,13 @@ from models.monitoring.event_volumes import (
     new_events,
     vanished,
 )
-from models.monitoring.realised import ALL, Outcomes, Realised, realised
+from models.monitoring.realised import Realised, realised
 from models.monitoring.reference import FILE, NIGHTS
-from models.monitoring.spec import MonitorSpec
-from models.monitoring.verdict import Verdict, judge, judgeable
+from models.monitoring.verdict import Verdict, judge
 from models.scoring import TIERS
 from pipeline import ledger, registry
 from pipeline.champion import Champion, events_for, load_champion
-from pipeline.ledger_outcomes import Joined, Said, counted, joined
+from pipeline.monitor_outcomes import judged_scores, outcomes_by, told_of
 from pipeline.monitor_reference import (
     cohort,
     make_reference,
@@ -45,8 +43,6 @@ from pipeline.settings import Run
 from pipeline.tables import write_atomically
 
 Say = Callable[[str], None]
-PQL = "pql"
-"""What `Monitoring.recent` calls the PQL tiers together."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +100,7 @@ class Monitoring:
     immature: int
     seen: int
     late: int
+    with_backfilled: bool
     verdict: Verdict
 
     def as_dict(self) -> dict[str, Any]:
@@ -135,6 +132,7 @@ class Monitoring:
             "unknown_entities": self.unknown,
             "seen_dates": self.seen,
             "late_dates": self.late,
+            "with_backfilled": self.with_backfilled,
         }
 
 
@@ -142,7 +140,14 @@ def _plain(one: Drift) -> dict[str, Any]:
     return {key: value for key, value in asdict(one).items() if not isinstance(value, np.ndarray)}
 
 
-def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAMPION) -> Monitoring:
+def monitor(
+    run: Run,
+    say: Say,
+    *,
+    as_of: str | None,
+    model: str = registry.CHAMPION,
+    with_backfilled: bool = False,
+) -> Monitoring:
     """Compare what is known before as_of with what the model promised and was trained on.
 
     Parameters
@@ -150,6 +155,8 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
     as_of
         ISO date or time; None for the newest complete day. Only events, conversions and ledger
         entries before it are read, so a date gives later what it gave then.
+    with_backfilled
+        Judge scores too that were made afterwards for dates that have none in time.
 
     Raises
     ------
@@ -161,11 +168,11 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
     now = instant_of(log, as_of)
     known, pinned = _reference(run, champion, log, now, say)
     inputs = look(run, champion, log, known, now)
-    outcomes, said, quiet = _outcomes(run, champion, log, now)
+    outcomes, said, quiet = outcomes_by(run, champion, log, now, with_backfilled=with_backfilled)
     spec, draws = run.settings.monitor, run.settings.evaluation.n_bootstrap
     seed, number = run.settings.seed, champion.version.number
     begin = now - (champion.settings.horizon_days + spec.realised_days) * DAY_US
-    recent, judged = _recent(outcomes, number, begin, spec, n_bootstrap=draws, seed=seed)
+    recent, judged = judged_scores(outcomes, number, begin, spec, n_bootstrap=draws, seed=seed)
     verdict = judge(
         inputs.scores,
         inputs.features,
@@ -173,7 +180,7 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
         inputs.gone,
         recent,
         spec,
-        about=_told_of(judged, number, begin),
+        about=told_of(judged, number, begin),
         # A whole window without a conversion is no delay any more.
         quiet_days=quiet if now - quiet * DAY_US > begin else 0.0,
     )
@@ -191,6 +198,7 @@ def monitor(run: Run, say: Say, *, as_of: str | None, model: str = registry.CHAM
         immature=outcomes.immature,
         seen=said.seen,
         late=said.late,
+        with_backfilled=with_backfilled,
         verdict=verdict,
     )
 
@@ -245,56 +253,7 @@ def _reference(
     return made, False
 
 
-def _outcomes(run: Run, champion: Champion, log: EventLog, now: int) -> tuple[Joined, Said, float]:
-    """Mature rows, what counts, and days without conversions, if alarmingly many."""
-    settings = champion.settings
-    conversions = find_conversions(log, settings.entity, settings.conversion, known_before=now)
-    said = counted(run.store, champion.version.name, now)
-    found = joined(said.rows, log, conversions, settings.horizon_days, now)
-    found = replace(found, rows=replace(found.rows, as_of=found.as_of))
-    return found, said, conversions.quiet_days(now)
-
-
-def _recent(
-    outcomes: Joined, number: int, begin: int, spec: MonitorSpec, *, n_bootstrap: int, seed: int
-) -> tuple[list[Realised], tuple[int, ...]]:
-    """What the verdict is on, of as_of in (begin, inf), and the versions that gave those scores.
-
-    Of the version that scores now alone if enough of its own are mature; else of all that were
-    champion, which is what sales saw: a champion that changes often has never enough.
-    """
-    late = outcomes.as_of > begin
-    for rows in (late & (outcomes.version == number), late):
-        found = _of_all_and_pqls(outcomes.rows.take(rows), spec, n_bootstrap, seed)
-        if judgeable(found, spec):
-            break
-    return found, tuple(np.unique(outcomes.version[rows]).tolist())
-
-
-def _of_all_and_pqls(
-    rows: Outcomes, spec: MonitorSpec, n_bootstrap: int, seed: int
-) -> list[Realised]:
-    named = np.where(np.isin(rows.tier.astype(str), spec.pql_tiers), PQL, "other").astype(object)
-    found = realised(replace(rows, tier=named), (PQL,), n_bootstrap=n_bootstrap, seed=seed)
-    return [one for one in found if one.month == ALL]
-
-
-def _told_of(versions: tuple[int, ...], number: int, begin: int) -> str:
-    """Why nothing is judged, or whose scores are, if not only those of the version of now."""
-    if not versions:
-        return (
-            f"Outcomes are not judged: no score after {to_text(begin)} that counts is old enough."
-        )
-    if versions == (number,):
-        return ""
-    *most, last = (str(version) for version in versions)
-    told = " and ".join([", ".join(most), last] if most else [last])
-    return (
-        f"These are scores of version{'s' if len(versions) > 1 else ''} {told}, since too few of "
-        f"version {number} are mature; if it was made for this, wait."
-    )
-
-
-def report_folder(run: Run, as_of: int) -> Path:
-    """Where the page of a date goes."""
-    return run.store / "monitor" / to_text(as_of).replace(":", "")
+def report_folder(run: Run, as_of: int, *, with_backfilled: bool = False) -> Path:
+    """Where the page of a date goes; a look with backfilled scores has one of its own."""
+    name = to_text(as_of).replace(":", "") + ("-backfilled" if with_backfilled else "")
+    return run.store / "monitor" / name

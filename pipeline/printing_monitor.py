@@ -53,7 +53,7 @@ def print_monitoring(found: "Monitoring", page: Path) -> None:
     if found.seen:
         lines.append(seen_told(found.seen))
     if found.late:
-        lines.append(late_told(found.late, found.as_of))
+        lines.append(f"{late_told(found.late, found.as_of)}; --backfilled counts them")
     lines += [page_told(page), f"As of {to_text(found.as_of)}: {found.verdict.line}"]
     show("\n".join(lines))
 

@@ -53,7 +53,8 @@ def write_monitor_page(run: Run, found: Monitoring) -> Path:
             _values(found),
         ],
     )
-    path = report_folder(run, found.as_of) / "monitor.html"
+    folder = report_folder(run, found.as_of, with_backfilled=found.with_backfilled)
+    path = folder / "monitor.html"
     write_atomically(path, lambda target: target.write_text(text, encoding="utf-8"))
     return path
 

@@ -174,7 +174,7 @@ def looked(nightly) -> Monitoring:
     return monitor(nightly, silent, as_of=as_of(100))
 
 
-def write_nights(run: Run, days: range) -> None:
+def write_nights(run: Run, days: range, scored_at: int | None = None) -> None:
     """Users who have exported lately are hot, the others cold; both promises are about right."""
     events = shop_events()
     at = events["time"].to_numpy("datetime64[us]").astype(np.int64)
@@ -189,7 +189,7 @@ def write_nights(run: Run, days: range) -> None:
             if user not in paid or paid[user] >= pd.Timestamp(day(number), unit="us")
         ]
         said = {user: ("hot", 0.95) if user in warm else ("cold", 0.05) for user in open_}
-        write_night(run.store, run.model_name, day(number), said)
+        write_night(run.store, run.model_name, day(number), said, scored_at=scored_at)
 
 
 def as_of(number: int) -> str:
@@ -243,6 +243,24 @@ def test_a_second_look_writes_the_same_page_with_the_meaning_of_its_numbers(nigh
         assert word in html
     assert not re.search(r'(src|href)="(?!#)', html)
     assert told["line"] in html.replace("&#39;", "'")
+
+
+def test_scores_of_a_past_made_today_are_judged_only_when_asked_for(shop, tmp_path):
+    """Whoever tries it on old data has nothing else; it is what would have been said."""
+    for name in ("settings.yaml", "events.csv", "users.csv"):
+        shutil.copyfile(shop.folder / name, tmp_path / name)
+    run = load(tmp_path / "settings.yaml")
+    write_nights(run, range(58, 100, 3), scored_at=day(700))
+    arguments = ["monitor", "--settings", str(run.path), "--as-of", as_of(100), "--json"]
+
+    def look(*more: str) -> dict:
+        return json.loads(CliRunner().invoke(main, [*arguments, *more]).stdout)
+
+    without, told = look(), look("--backfilled")
+    assert (without["realised"], without["late_dates"]) == ([], 14)
+    assert told["late_dates"] == 0
+    assert sum(one["conversions"] for one in told["realised"]) > 10
+    assert without["page"] != told["page"]
 
 
 def test_a_lost_event_exits_1_and_is_named(nightly, looked, tmp_path):

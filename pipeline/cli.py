@@ -13,7 +13,14 @@ from typing import Any
 import click
 
 from features.errors import FeatureLeak, Locked, NotFresh, PQLError, SettingsError
-from pipeline import cli_monitor, cli_nightly, cli_registry
+from pipeline import (
+    cli_milestones,
+    cli_monitor,
+    cli_nightly,
+    cli_registry,
+    cli_scorecard,
+    cli_texts,
+)
 from pipeline.cli_judging import evaluate, recalibrate
 from pipeline.cli_options import (
     DEMO,
@@ -246,5 +253,6 @@ def ui(path: Path | None, port: int) -> None:
     os.execv(sys.executable, command)
 
 
-for verb in (evaluate, recalibrate, *cli_registry.VERBS, *cli_nightly.VERBS, *cli_monitor.VERBS):
+_MODULES = (cli_scorecard, cli_milestones, cli_registry, cli_nightly, cli_monitor, cli_texts)
+for verb in (evaluate, recalibrate, *(verb for module in _MODULES for verb in module.VERBS)):
     main.add_command(verb)

@@ -10,8 +10,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_
 from features.catalogue_spec import FeatureSpec
 from features.errors import SettingsError
 from features.labels import ConversionSpec
+from features.signals import SignalSpec
 from features.snapshots import CohortSpec
 from features.spec import Spec
+from models.actions.spec import ActionSpec
 from models.choosing.tuning import TuningSpec
 from models.heads.heads import HeadsSpec
 from models.judging.gate import GateSpec
@@ -19,6 +21,7 @@ from models.judging.rolling import BacktestSpec
 from models.judging.segments import SegmentSpec
 from models.leakage.spec import AuditSpec
 from models.learners.rungs import ModelSpec
+from models.milestones.spec import MilestoneSpec
 from models.monitoring.spec import MonitorSpec
 from models.scorecard import ScorecardSpec
 from models.splits import FoldSpec
@@ -102,8 +105,11 @@ class Settings(Spec):
     cohort: CohortSpec = CohortSpec()
     rows: RowsSpec | None = None
     features: FeatureSpec = FeatureSpec()
+    signals: SignalSpec = SignalSpec()
     model: ModelSpec = ModelSpec()
     scorecard: ScorecardSpec = ScorecardSpec()
+    milestones: MilestoneSpec = MilestoneSpec()
+    actions: ActionSpec = ActionSpec()
     heads: HeadsSpec = HeadsSpec()
     audit: AuditSpec = AuditSpec()
     tuning: TuningSpec = TuningSpec()
@@ -112,6 +118,7 @@ class Settings(Spec):
     freshness: FreshnessSpec = FreshnessSpec()
     monitor: MonitorSpec = MonitorSpec()
     crm: CrmSpec | None = None
+    texts: str | None = None
     paths: PathSpec = PathSpec()
     mlflow: MLflowSpec = MLflowSpec()
     compute: ComputeSpec = ComputeSpec()

@@ -1,0 +1,7 @@
+"""The ``actions:`` block of the settings."""
+
+from features.spec import Spec
+
+
+class ActionSpec(Spec):
+    """The ``actions:`` block: what to do when what has crossed the line."""

@@ -1,0 +1,1 @@
+"""Behaviour thresholds that precede conversion, found by evidence that could also say: none."""

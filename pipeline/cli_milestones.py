@@ -1,0 +1,5 @@
+"""The verb milestones."""
+
+import click
+
+VERBS: tuple[click.Command, ...] = ()

@@ -1,0 +1,5 @@
+"""The verb scorecard."""
+
+import click
+
+VERBS: tuple[click.Command, ...] = ()

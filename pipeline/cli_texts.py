@@ -1,0 +1,5 @@
+"""The verb texts."""
+
+import click
+
+VERBS: tuple[click.Command, ...] = ()

@@ -2,11 +2,8 @@
 
     python -m benchmarks.gate                      # some minutes on one core
 
-A company is made of accounts with a hidden urge to buy that wanders from week to week. A model sees
-the urge through noise that an account keeps, and its probabilities are true for what it sees; a
-worse model has more noise. Challenger and champion share three quarters of their noise, as two
-trainings on mostly the same rows do; the anchor, trained long ago, shares less. The rules are the
-gate's own, with its defaults. The bootstrap is `models.judging.bootstrap.evaluate` for the gate's
+Companies and models are those of `benchmarks.gate_world`. The rules are the gate's own, with its
+defaults. The bootstrap is `models.judging.bootstrap.evaluate` for the gate's
 four metrics alone; at the start both are held against each other.
 """
 
@@ -14,38 +11,30 @@ import argparse
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import digamma
 
+from benchmarks.gate_bootstrap import Measured
+from benchmarks.gate_world import LONG_AGO, NOISES, WEEKS, Company, Model
 from benchmarks.measure import ROOT, machine
 from benchmarks.report import table
-from models.judging.bootstrap import Contender, evaluate, interval
+from models.judging.bootstrap import Contender, evaluate
 from models.judging.gate import GateSpec, judge_tiers, passes
 from models.judging.gate_evidence import (
     ANCHOR,
     CHALLENGER,
     CHAMPION,
     SCORECARD,
-    Evidence,
     judge_evidence,
 )
-from models.metrics import Bins, Ranking, pr_auc, row_log_loss
-from models.scoring import move_odds
+from models.metrics import Bins
 
-WEEKS, BASE, SPREAD, DRIFT = 13, -6.2, 2.0, 0.7
-SHARED, LONG_AGO = 3 / 4, 1 / 3
-NOISES = (0.8, 0.95, 1.1, 1.25, 1.4, 1.55, 1.7)
-"""Each has 8 to 9 % less PR-AUC than the one before; the first is the champion's."""
 SCORECARD_AT, PQL_LIFT = 3, 5.0
-METRICS = ("pr_auc", "log_loss", "calibration_in_the_large", "calibration_error")
 ASKED, SLOPES = (1, 5, 20), (1.0, 1.15, 1.4, 1.6, 2.0)
 RIVALS, GENERATIONS = 20, 10
 COMPANIES, CROWDS, CHAINS = {50: 100, 150: 60, 500: 25}, 20, 8
@@ -53,143 +42,6 @@ COMPANIES, CROWDS, CHAINS = {50: 100, 150: 60, 500: 25}, 20, 8
 SPEC = GateSpec(min_converting=1)
 RESULTS = ROOT / "benchmarks" / "results" / "gate.md"
 Keys = tuple[str | int | float | bool, ...]
-
-
-@dataclass(frozen=True)
-class Company:
-    """Weekly rows of accounts that have not bought yet; `urge` is what a perfect model knows."""
-
-    n: int
-    account: np.ndarray
-    week: np.ndarray
-    label: np.ndarray
-    urge: np.ndarray
-
-    @classmethod
-    def of(cls, n: int, rng: np.random.Generator) -> "Company":
-        urge = BASE + SPREAD * rng.normal(size=(n, 1)) + DRIFT * rng.normal(size=(n, WEEKS + 2))
-        buys = rng.random(urge.shape) < 1 / (1 + np.exp(-urge))
-        when = np.where(buys.any(1), buys.argmax(1), WEEKS + 9)
-        account, week = np.nonzero(when[:, None] >= np.arange(WEEKS))
-        return cls(n, account, week, when[account] <= week + 1, urge[account, week])
-
-    @property
-    def converting(self) -> int:
-        return len(np.unique(self.account[self.label]))
-
-    def score(self, noise: float, shared: np.ndarray, own: np.ndarray, share: float) -> np.ndarray:
-        both = np.sqrt(share) * shared + np.sqrt(1 - share) * own
-        return self.urge + noise * both[self.account]
-
-
-class Model:
-    """Maps what is seen through noise to probabilities that are true of it, by a large company."""
-
-    def __init__(self, noise: float):
-        rng = np.random.default_rng(1)
-        made = Company.of(30_000, rng)
-        score = made.score(noise, *rng.normal(size=(2, made.n)), SHARED)
-        edges = np.quantile(score, np.r_[np.linspace(0.05, 0.9, 18), np.linspace(0.91, 0.999, 15)])
-        place = np.searchsorted(edges, score)
-        size = np.bincount(place)
-        share = np.maximum.accumulate((np.bincount(place, made.label) + 0.5) / (size + 1))
-        self._noise, self._x = noise, np.bincount(place, score) / size
-        self._y = np.log(share / (1 - share))
-        self.probabilities, self.pr_auc = self._probability(score), pr_auc(made.label, score)
-        self.log_loss = float(row_log_loss(made.label, self.probabilities).mean())
-
-    def says(
-        self, made: Company, shared: np.ndarray, rng: np.random.Generator, share: float = SHARED
-    ) -> Contender:
-        score = made.score(self._noise, shared, rng.normal(size=made.n), share)
-        return Contender(score, self._probability(score))
-
-    def points(self, made: Company, rng: np.random.Generator) -> Contender:
-        """A scorecard that knows as much: it has ties, and errors of its own."""
-        score = np.round(self.says(made, rng.normal(size=made.n), rng).score * 4) / 4
-        return Contender(score, self._probability(score))
-
-    def bent(self, slope: float) -> Callable[[np.ndarray], np.ndarray]:
-        """A map that stretches its log-odds and keeps its mean."""
-
-        def steeper(p: np.ndarray) -> np.ndarray:
-            return 1 / (1 + (1 / p - 1) ** slope)
-
-        mine = self.probabilities
-        far = brentq(lambda move: (move_odds(steeper(mine), move) - mine).mean(), -30, 30)
-        return lambda p: move_odds(steeper(p), far)
-
-    def _probability(self, score: np.ndarray) -> np.ndarray:
-        return 1 / (1 + np.exp(-np.interp(score, self._x, self._y)))
-
-
-class Measured:
-    """`evaluate`'s values and draws of the four metrics; tables of any of the contenders.
-
-    Contenders that share a score array are ranked once.
-    """
-
-    def __init__(self, made: Company, who: Mapping[str, Contender], n_bootstrap: int, seed: int):
-        label, self._made, self._place = made.label, made, {name: k for k, name in enumerate(who)}
-        rankings = {id(one.score): Ranking(label, one.score) for one in who.values()}
-        judged = [
-            (
-                id(one.score),
-                row_log_loss(label, one.probability),
-                one.probability - label,
-                # Of the others no calibration error is read.
-                None if name in (CHAMPION, SCORECARD, ANCHOR) else Bins(label, one.probability),
-            )
-            for name, one in who.items()
-        ]
-
-        def measure(weight: np.ndarray) -> list[tuple[float, ...]]:
-            total = weight.sum()
-            ranked = {key: _precision(*one.masses(weight)) for key, one in rankings.items()}
-            return [
-                (
-                    ranked[key],
-                    weight @ loss / total,
-                    weight @ gap / total,
-                    bins.errors(weight)[0] if bins else np.nan,
-                )
-                for key, loss, gap, bins in judged
-            ]
-
-        rng = np.random.default_rng(seed)
-        codes, member = np.unique(made.account, return_inverse=True)
-        n, self._point = len(codes), np.array(measure(np.ones(len(label))))
-        self._draws = np.empty((n_bootstrap, *self._point.shape))
-        for draw in self._draws:
-            weight = np.bincount(rng.integers(n, size=n), minlength=n)[member]
-            draw[:] = measure(weight.astype(float))
-
-    def table(self, challenger: str, *rivals: str) -> pd.DataFrame:
-        rows, first = [], self._place[challenger]
-        for place, metric in enumerate(METRICS):
-            for name in (challenger, *rivals):
-                at = self._place[name]
-                point, draws = self._point[:, place], self._draws[:, :, place]
-                apart = point[first] - point[at], *interval(draws[:, first] - draws[:, at])
-                known = CHALLENGER if name == challenger else name
-                rows.append((metric, known, point[at], *interval(draws[:, at]), *apart))
-        names = ["metric", "contender", "value", "low", "high", "difference"]
-        return pd.DataFrame(rows, columns=[*names, "difference_low", "difference_high"])
-
-    def evidence(self, challenger: str) -> Evidence:
-        table, label = self.table(challenger, CHAMPION, SCORECARD, ANCHOR), self._made.label
-        return Evidence(len(label), int(label.sum()), self._made.converting, table)
-
-
-def _precision(positive: np.ndarray, total: np.ndarray) -> float:
-    """`models.metrics.average_precision`; blocks without a positive add nothing to it."""
-    some = positive > 0
-    p, n = positive[some], total[some]
-    found, reached = np.cumsum(p) - p, np.cumsum(total)[some] - n
-    harmonic = digamma(reached + n + 1) - digamma(reached + 1)
-    among = np.divide(p - 1, n - 1, out=np.zeros(len(n)), where=n > 1)
-    seen = (found + 1) * harmonic + among * (n - (reached + 1) * harmonic)
-    return float((p / n * seen).sum() / p.sum())
 
 
 class Simulation:

@@ -80,6 +80,23 @@ def say_to(quiet: bool) -> Callable[[str], None]:
     return lambda text: click.echo(text, err=quiet)
 
 
+def once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says a line the first time only.
+
+    >>> told: list[str] = []
+    >>> [once_told := once(told.append), once_told("read"), once_told("read")][1:], told
+    ([None, None], ['read'])
+    """
+    said: set[str] = set()
+
+    def first(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return first
+
+
 def finish(as_json: bool, result: dict[str, Any], show: Callable[[], None]) -> None:
     if as_json:
         click.echo(json.dumps(_without_nan(result), indent=2, allow_nan=False))

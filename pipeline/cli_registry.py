@@ -1,10 +1,10 @@
-"""The verbs promote and rollback."""
+"""The verbs promote, rollback and versions."""
 
 from pathlib import Path
 
 import click
 
-from pipeline.cli_options import finish, json_option, now, run_of, say_to, settings_option
+from pipeline.cli_options import finish, json_option, now, once, run_of, say_to, settings_option
 
 REFUSED, NOTHING_TO_DO, LOCKED = 1, 3, 75
 _CODES = {"refused": REFUSED, "nothing": NOTHING_TO_DO, "overtaken": LOCKED}
@@ -25,7 +25,9 @@ def promote(path: Path | None, as_json: bool, model: str, force: bool, reason: s
     from pipeline.printing_promote import print_decision
     from pipeline.promote import promote as run_promotion
 
-    result = run_promotion(run, say_to(as_json), now=now(), model=model, force=force, reason=reason)
+    # Challenger, champion and anchor read the same log.
+    say = once(say_to(as_json))
+    result = run_promotion(run, say, now=now(), model=model, force=force, reason=reason)
     finish(as_json, result.as_dict(), lambda: print_decision(result))
     if code := _CODES.get(result.outcome):
         raise click.exceptions.Exit(code)
@@ -46,4 +48,18 @@ def rollback(path: Path | None, as_json: bool, reason: str) -> None:
     finish(as_json, result.as_dict(), lambda: print_rollback(result))
 
 
-VERBS: tuple[click.Command, ...] = (promote, rollback)
+@click.command()
+@settings_option
+@json_option
+def versions(path: Path | None, as_json: bool) -> None:
+    """List the registered versions, and who was champion when."""
+    run = run_of(path, as_json)
+
+    from pipeline.printing_promote import print_versions
+    from pipeline.versions import list_versions
+
+    result = list_versions(run)
+    finish(as_json, result.as_dict(), lambda: print_versions(result))
+
+
+VERBS: tuple[click.Command, ...] = (promote, rollback, versions)

@@ -23,14 +23,23 @@ def print_monitoring(found: "Monitoring", page: Path) -> None:
         outcomes = table(*OUTCOME_NAMES)
         for one in found.realised:
             outcomes.add_row(*outcome_row(one))
-        show(outcomes)
+        show(
+            outcomes,
+            "Promised: mean probability of the rows scored. Converted: the share of them that did "
+            f"within {found.horizon_days} days. Ratio: conversions, with those still to come, by "
+            "the promised; 1 is calibrated. Brackets: 95 % intervals.",
+        )
     moved = table("column", "PSI", "limit", "drifted")
     scores = [] if inputs.scores is None else [inputs.scores]
     for drift in [*scores, *inputs.features[:_SHOWN]]:
         moved.add_row(
             drift.name, f"{drift.psi:.3f}", f"{drift.limit:.2f}", "yes" if drift.drifted else ""
         )
-    show(moved)
+    show(
+        moved,
+        "PSI: how far tonight's distribution lies from that of the training, 0 where they are "
+        "equal; the limit is the larger of the settings' and what is usual for the column.",
+    )
     lines = [f"Vanished: {one.name} ({one.count:,}, usual {one.expected:,.0f})"
              for one in inputs.gone]  # fmt: skip
     lines += [f"New event: {one.name} ({one.count:,} in 7 days)"

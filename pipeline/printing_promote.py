@@ -1,9 +1,11 @@
-"""What `promote` and `rollback` print: the rule table, what was done, and what to do next."""
+"""What `promote`, `rollback` and `versions` print: tables, what was done, and what to do next."""
 
 from features.clock import to_text
 from features.errors import few
 from pipeline.console import show, table
 from pipeline.promote import Decision, Rollback
+from pipeline.versions import Versions
+from pipeline.wording import shown
 
 
 def print_decision(result: Decision) -> None:
@@ -27,6 +29,33 @@ def print_rollback(result: Rollback) -> None:
     show(
         f"{result.name} version {change.version} is the champion again, in place of version "
         f"{change.former}. To score with it: predict. To return: promote --model {change.former}"
+    )
+
+
+def print_versions(result: Versions) -> None:
+    """Newest version first; then the record of champions, oldest first."""
+    versions = table("version", "alias", "registered", "learner", "PR-AUC", "scorecard's", "gate")
+    for one in result.versions:
+        scores = [
+            "-" if value is None else shown(value) for value in (one.pr_auc, one.scorecard_pr_auc)
+        ]
+        when = to_text(one.created)[:16]
+        versions.add_row(str(one.number), one.alias, when, one.rung or "-", *scores, one.gate)
+    record = table("when", "what", "champion", "before", "reason")
+    for change in result.record:
+        record.add_row(
+            "-" if change.at is None else to_text(change.at)[:16],
+            change.kind,
+            str(change.version),
+            "-" if change.former is None else str(change.former),
+            change.reason,
+        )
+    show(versions)
+    if result.record:
+        show(record)
+    show(
+        f"Model {result.name}. PR-AUC is that of each version's own test rows: two versions are "
+        "compared by `promote`, not by this column. Gate: what `promote` did with it last."
     )
 
 

@@ -389,3 +389,28 @@ def test_without_a_challenger_there_is_nothing_to_do(first):
     done = ask(first, "promote")
     assert done.exit_code == 3
     assert "has no challenger" in done.stdout
+
+
+def test_versions_lists_what_is_registered_and_who_was_champion_when(first, moved):
+    registry.make_champion(first, registry.find(first, str(moved)), at=to_us(NOW), reason="tried")
+    arguments = ["versions", "--settings", str(first.path)]
+    told = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)
+    numbers = [one["number"] for one in told["versions"]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert {1, moved} <= set(numbers)
+    of = {one["number"]: one for one in told["versions"]}
+    assert of[moved]["alias"] == "champion"
+    assert of[1]["rung"] == "booster"
+    assert 0 < of[1]["pr_auc"] <= 1
+    assert (told["changes"][-1]["version"], told["changes"][-1]["reason"]) == (moved, "tried")
+    printed = CliRunner().invoke(main, arguments).stdout
+    assert "2024-09-01 " in printed
+    assert printed.index(f"{max(numbers)} ") < printed.index("1 ")
+
+
+def test_without_a_version_versions_says_how_to_make_one(tmp_path, shop):
+    path = tmp_path / "settings.yaml"
+    path.write_text(replaced(shop.run.text, "name: shop", "name: nobody"))
+    done = CliRunner().invoke(main, ["versions", "--settings", str(path)])
+    assert done.exit_code == 2
+    assert "no version of 'pql-nobody'" in done.stderr

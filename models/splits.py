@@ -27,11 +27,17 @@ class FoldSpec(Spec):
     """
 
     train_share: float = Field(default=0.6, gt=0, lt=1)
+    """Share of the time that models are fitted on."""
     calibrate_share: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the time that calibration and tiers are fitted on; what is left is the test."""
     embargo_days: int = Field(default=0, ge=0)
+    """Waiting time between parts, on top of the horizon."""
     min_positives: int = Field(default=5, ge=1)
+    """A share gives way where a part would hold fewer conversions."""
     calibrate_from: date | None = None
+    """Date at which the calibrate part begins, in place of ``train_share``."""
     test_from: date | None = None
+    """Date at which the test part begins, in place of ``calibrate_share``."""
 
     @model_validator(mode="after")
     def _check(self) -> "FoldSpec":
@@ -180,6 +186,8 @@ def _boundaries(
     possible &= (counts >= spec.min_positives).all(axis=0)
     if not possible.any():
         return None
+    # Of those that are not possible a fold may have no day, or less than none.
+    first, second = first[possible], second[possible]
     lasts = [kept[first] - 1, kept[second] - 1, np.full(len(first), len(times) - 1)]
     starts = [np.zeros(len(first), int), first, second]
     days = np.array(
@@ -188,7 +196,7 @@ def _boundaries(
     wanted = np.array([[spec.train_share], [spec.calibrate_share], [0.0]])
     wanted[2] = 1 - wanted.sum()
     cost = np.abs(days / days.sum(axis=0) - wanted).sum(axis=0)
-    best = int(np.argmin(np.where(possible, cost, np.inf)))
+    best = int(np.argmin(cost))
     return int(times[first[best]]), int(times[second[best]])
 
 

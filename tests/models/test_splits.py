@@ -120,3 +120,10 @@ def test_too_short_a_history_is_refused_with_the_way_out() -> None:
 def test_settings_that_leave_a_fold_empty_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
         FoldSpec.model_validate_json(json.dumps(wrong))
+
+
+def test_boundaries_that_leave_a_fold_without_a_day_are_passed_over() -> None:
+    """With a gap of nine days some of the boundaries tried have no days at all to divide by."""
+    data = _rows([0, 9, 19, 67, 75, 101], [True] * 6)
+    split = temporal_split(data, 4, FoldSpec(embargo_days=5, min_positives=1))
+    assert [mask.any() for mask in (split.train, split.calibrate, split.test)] == [True] * 3

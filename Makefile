@@ -84,8 +84,13 @@ $(AIRFLOW_STAMP): requirements-airflow.lock
 airflow-test: $(STAMP) $(AIRFLOW_STAMP) ## Run every schedule, the DAGs under Airflow 3
 	@$(PY) -m pytest -n0 tests/schedules
 
-docs: $(STAMP) ## Write docs/features.md again from the demo company's settings
-	@$(RUN) features --markdown docs/features.md
+docs: $(STAMP) ## Write the generated pages again and build docs/_build/html
+	@test -f data/demo/settings.yaml || $(RUN) simulate
+	@$(RUN) features --settings data/demo/settings.yaml --markdown docs/features.md
+	@$(PY) -m pipeline.settings_reference docs/settings.md
+	@$(PY) -m pipeline.cli_reference docs/cli.md
+	@$(VENV)/bin/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
 
 lock: ## Resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements.lock
@@ -98,4 +103,4 @@ lock: ## Resolve requirements.lock again (needs uv)
 	rm requirements-airflow.in
 
 clean: ## Remove the environment and caches, keep data and models
-	rm -rf $(VENV) .venv-spark .venv-consumer .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-spark .venv-consumer .venv-airflow .pytest_cache .mypy_cache .ruff_cache .hypothesis docs/_build

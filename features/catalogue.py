@@ -101,7 +101,7 @@ def _features(
                 f"features.attributes.{name}: an account has none, its users have; count their "
                 "values with features.member_attributes."
             )
-        out.append(_for_attribute(attribute, dimension))
+        out.append(attribute_feature(attribute, dimension))
     for name, limit in sorted(spec.limits.items()):
         out.append(_for_limit(name, limit, log, level))
     shipped = unique(out)
@@ -216,7 +216,8 @@ def _for_limit(name: str, item: LimitSpec, log: EventLog, level: Level) -> Featu
     )
 
 
-def _for_attribute(attribute: Attribute, dimension: Dimension) -> Feature:
+def attribute_feature(attribute: Attribute, dimension: Dimension) -> Feature:
+    """The latest value of a fact about the entity, or about its account."""
     number = attribute.type == "number"
     feature = Feature(
         name=slug(attribute.name),

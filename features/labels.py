@@ -18,6 +18,7 @@ class ConversionSpec(Spec):
     """The ``conversion:`` block: the events that make an entity a customer."""
 
     events: tuple[str, ...] = Field(min_length=1)
+    """The first of these events makes an entity a customer."""
 
 
 @dataclass(frozen=True)

@@ -145,6 +145,12 @@ class FeatureMatrix:
             digest.update(json.dumps(values.tolist()).encode() if text else values.tobytes())
         return digest.hexdigest()
 
+    def _repr_html_(self) -> str:
+        """What notebooks show: rows, period, and examples of each dimension, all escaped."""
+        from features.matrix_html import matrix_html
+
+        return matrix_html(self)
+
     def frame(self) -> "pd.DataFrame":
         """pandas view with ``entity_id`` and ``as_of`` in front, in the order of the snapshots."""
         frame = self.table.to_pandas()

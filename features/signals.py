@@ -8,18 +8,12 @@ from features.spec import Spec
 
 
 class FirstValue(Spec):
-    """An event that says, from its n-th time on, that the entity has got something of the product.
-
-    Parameters
-    ----------
-    event
-        Name of the event.
-    at_least
-        How often, by anyone of the entity, ever.
-    """
+    """An event that says, from its n-th time on, that the entity has got something of value."""
 
     event: str
+    """Name of the event."""
     at_least: PositiveInt = 1
+    """How often, by anyone of the entity, ever."""
 
 
 class SignalSpec(Spec):

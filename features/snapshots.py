@@ -29,11 +29,17 @@ class CohortSpec(Spec):
     """
 
     every_days: PositiveInt = 7
+    """Distance between the dates of the training calendar."""
     active_within_days: PositiveInt = 28
+    """Eligible is who was active in so many days before as_of."""
     min_events: PositiveInt = 1
+    """Eligible is who did at least so many events in ``active_within_days``."""
     min_age_days: NonNegativeInt = 0
+    """At least so many days since the entity entered."""
     max_age_days: PositiveInt | None = None
+    """At most so many days since the entity entered; none: no bound."""
     entered_by: tuple[str, ...] = ()
+    """Events that begin an entity's life, such as a sign-up; none: its first event."""
 
 
 @dataclass(frozen=True)

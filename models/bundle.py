@@ -13,13 +13,14 @@ import numpy as np
 
 from features.definitions import Feature, fingerprint, from_json, to_json
 from features.errors import SchemaMismatch, few
+from features.texts import english
 from features.versions import other_versions, versions_of
 from models.heads.heads import Heads, heads_files
 from models.monitoring.reference import FILE as REFERENCE
 from models.monitoring.reference import to_json as reference_text
 from models.propensity import PropensityModel, Training
-from models.reasons import wording
-from models.scoring import FORMAT_VERSION, WORDING_FILE, Scorer
+from models.reasons import reword
+from models.scoring import FORMAT_VERSION, TEXTS_FILE, WORDING_FILE, Scorer
 from models.tiering.fit_usage import view_files
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def save_bundle(
     _write(root / "calibration.json", _json(scorer.calibration))
     _write(root / "tiers.json", _json(scorer.tiers))
     _write(root / WORDING_FILE, _json(scorer.wording))
+    _write(root / TEXTS_FILE, _json(scorer.language.texts))
     _write(root / "settings.yaml", settings_text)
     if reference is not None:
         _write(root / REFERENCE, reference_text(reference))
@@ -123,8 +125,8 @@ def load_bundle(folder: Path | str) -> PropensityModel:
     periods = {key: tuple(training[key]) for key in ("train_period", "calibrate_period")}
     scorer = Scorer.load(root)
     if not scorer.wording:
-        # A bundle made before models kept their words: today's are as good.
-        scorer.wording = dict(wording(features, scorer.columns))
+        # A bundle made before models kept their texts: today's are as good.
+        reword(scorer, features, english())
     return PropensityModel(scorer, features, Training(**{**training, **periods}))
 
 

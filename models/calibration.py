@@ -31,9 +31,13 @@ class CalibrationSpec(Spec):
     """
 
     method: Literal["auto", "none", "shift", "sigmoid", "beta", "isotonic"] = "auto"
+    """Which map from raw score to probability; [how ``auto`` chooses](model.md#calibration)."""
     sigmoid_floor: int = Field(default=20, ge=1)
+    """Accounts that must convert for ``sigmoid`` to be tried."""
     beta_floor: int = Field(default=60, ge=1)
+    """Accounts that must convert for ``beta`` to be tried."""
     isotonic_floor: int = Field(default=300, ge=1)
+    """Accounts that must convert for ``isotonic`` to be tried."""
 
 
 def fit_calibration(

@@ -8,13 +8,14 @@ import numpy as np
 
 from features.definitions import Feature
 from features.errors import NotEnoughHistory, SchemaMismatch
+from features.texts import english
 from models import scoring
 from models.calibration import fit_calibration
 from models.learners.encoding import values_of
 from models.learners.inputs import Inputs
 from models.learners.rungs import ModelSpec, fit_learner, learner_inputs
-from models.reasons import wording
-from models.scorecard_rules import Rule
+from models.reasons import reword
+from models.scorecard.rules import Rule
 from models.scoring import ColumnError, Former, Learner, LookAlike, Reason, Scorer
 from models.tiering.fit_usage import fit_fit_usage
 from models.tiering.tiers import fit_tiers
@@ -105,8 +106,8 @@ class PropensityModel:
         )
         views = _fit_views(inputs, train, calibrate, spec, horizon_days, seed, threads)
         features = train.matrix.features
-        words = wording(features, inputs.columns)
-        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers, views, words)
+        scorer = Scorer(inputs.columns, learner, inputs.space, mapping, tiers, views)
+        reword(scorer, features, english())
         training = Training(
             level=train.matrix.snapshots.level,
             horizon_days=horizon_days,

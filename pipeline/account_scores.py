@@ -15,7 +15,7 @@ from models.heads.head_results import judge_accounts
 from pipeline.dataset import display_names
 from pipeline.registry import Version
 from pipeline.settings import Run, Settings
-from pipeline.tables import write_atomically
+from pipeline.tables import write_atomically, write_csv
 from pipeline.tier_history import scores_stem
 from pipeline.wording import percent
 
@@ -127,7 +127,7 @@ def write_account_scores(
     stem = f"{scores_stem(version, as_of)}-accounts"
     parquet, csv = (run.store / "scores" / f"{stem}{end}" for end in (".parquet", ".csv"))
     flat = table.assign(carried_by=table["carried_by"].map("; ".join))
-    write_atomically(csv, lambda path: flat.to_csv(path, index=False))
+    write_csv(csv, flat)
     write_atomically(parquet, lambda path: table.to_parquet(path, index=False))
     return parquet, csv
 

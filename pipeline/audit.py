@@ -14,7 +14,7 @@ from models.leakage.power import check_power
 from models.leakage.scrambled import check_scrambled_future
 from models.leakage.spec import AuditSpec
 from pipeline.dataset import Assembled
-from pipeline.report_audit import unused
+from pipeline.report.audit import unused
 from pipeline.settings import Run
 
 Say = Callable[[str], None]

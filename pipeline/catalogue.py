@@ -18,10 +18,11 @@ from features.plan import compile_plan
 from features.proof import check_point_in_time
 from features.snapshots import eligible
 from features.statistics import STATISTICS
-from features.wording import meaning
-from models.scorecard import Scorecard
+from features.wording import in_language, meaning
+from models.scorecard import Scorecard, resolved, with_rule_features
 from pipeline.settings import Run, Settings
 from pipeline.tables import read_table
+from pipeline.texts import texts_of
 
 _DOC = """\
 # Features
@@ -76,6 +77,7 @@ def list_features(run: Run, log: EventLog, search: str | None = None) -> Listing
     """
     settings = run.settings
     features, choice = _checked(run, log)
+    features = in_language(features, texts_of(run))
     words = (search or "").lower().split()
     found = tuple(f for f in features if all(word in _text(f) for word in words))
     return Listing(settings.entity, found, len(features), choice)
@@ -110,14 +112,30 @@ def _checked(run: Run, log: EventLog) -> tuple[tuple[Feature, ...], Choice]:
     if settings.rows is not None:
         read_table(run.base / settings.rows.file)
     eligible(log, level, settings.cohort, np.array([], np.int64), conversions)
-    Scorecard(settings.scorecard).check(feature.name for feature in features)
+    card = resolved(settings.scorecard, settings.signals, features)
+    Scorecard(card).check(feature.name for feature in features)
     return features, choice
 
 
 def _catalogue(
     settings: Settings, log: EventLog, level: Level
 ) -> tuple[tuple[Feature, ...], Choice]:
-    return catalogue_and_choice(settings.features, log, level, settings.conversion.events)
+    features, choice = catalogue_and_choice(
+        settings.features, log, level, settings.conversion.events
+    )
+    card, signals = settings.scorecard, settings.signals
+    return with_rule_features(features, card, signals, log, level), choice
+
+
+def features_of(run: Run, log: EventLog) -> tuple[Feature, ...]:
+    """The columns of a run, those that rules of the scorecard bring along included.
+
+    Raises
+    ------
+    SettingsError
+        When the settings ask for what the log does not have.
+    """
+    return _catalogue(run.settings, log, run.settings.entity)[0]
 
 
 def _text(feature: Feature) -> str:

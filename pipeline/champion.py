@@ -13,6 +13,7 @@ from models.heads.heads import Heads, read_heads
 from models.propensity import PropensityModel
 from pipeline import registry
 from pipeline.settings import Run, Settings, parse
+from pipeline.texts import speak
 from pipeline.train import import_events
 
 Say = Callable[[str], None]
@@ -77,12 +78,13 @@ class Champion:
 
 
 def load_champion(run: Run, model: str) -> Champion:
-    """Model and settings from the registry, checked file by file.
+    """Model and settings from the registry, checked file by file, in the language of the settings.
 
     Raises
     ------
     SettingsError
-        When the model scores another level than the settings' data are sharded for.
+        When the model scores another level than the settings' data are sharded for, or their texts
+        can't be read.
     SchemaMismatch
         When its files were changed, or this program computes its features otherwise.
     """
@@ -94,6 +96,7 @@ def load_champion(run: Run, model: str) -> Champion:
             f"The settings ask for {run.settings.entity}s, but {version.name} version "
             f"{version.number} scores {settings.entity}s. Train again or change entity."
         )
+    speak(run, champion.model)
     return champion
 
 

@@ -14,6 +14,7 @@ import click
 
 from features.errors import FeatureLeak, Locked, NotFresh, PQLError, SettingsError
 from pipeline import (
+    cli_actions,
     cli_milestones,
     cli_monitor,
     cli_nightly,
@@ -214,7 +215,11 @@ def simulate(accounts: int, days: int, seed: int, out: Path) -> None:
 @main.command()
 @click.option("--events", multiple=True, required=True, help="Event file or glob; repeat for more.")
 @click.option(
-    "--out", default=Path("settings.yaml"), show_default=True, type=click.Path(path_type=Path)
+    "--out",
+    default=Path("settings.yaml"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="File to write.",
 )
 @click.option(
     "--entity",
@@ -231,7 +236,7 @@ def init(events: tuple[str, ...], out: Path, entity: str | None, force: bool) ->
 
 @main.command()
 @settings_option
-@click.option("--port", default=5000, show_default=True)
+@click.option("--port", default=5000, show_default=True, help="Port of 127.0.0.1 to serve on.")
 def ui(path: Path | None, port: int) -> None:
     """Open MLflow's UI on the store of these settings."""
     import os
@@ -253,6 +258,9 @@ def ui(path: Path | None, port: int) -> None:
     os.execv(sys.executable, command)
 
 
-_MODULES = (cli_scorecard, cli_milestones, cli_registry, cli_nightly, cli_monitor, cli_texts)
+_MODULES = (
+    *(cli_actions, cli_scorecard, cli_milestones, cli_registry),
+    *(cli_nightly, cli_monitor, cli_texts),
+)
 for verb in (evaluate, recalibrate, *(verb for module in _MODULES for verb in module.VERBS)):
     main.add_command(verb)

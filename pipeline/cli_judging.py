@@ -39,7 +39,13 @@ def evaluate(path: Path | None, as_json: bool, show_folds: bool) -> None:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Share of rows that convert from now on. Default: from the newest mature labels.",
 )
-@click.option("--days", default=28, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--days",
+    default=28,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Newest days of mature labels to read.",
+)
 @click.option("--champion", is_flag=True, help="Make the new version the champion at once.")
 def recalibrate(
     path: Path | None,

@@ -42,7 +42,7 @@ def monitor(
 
     from pipeline.monitor import monitor as run_monitor
     from pipeline.printing_monitor import print_monitoring
-    from pipeline.report_monitor import write_monitor_page
+    from pipeline.report.monitor import write_monitor_page
 
     found = run_monitor(run, say_to(as_json), as_of=as_of, model=model, with_backfilled=backfilled)
     page = write_monitor_page(run, found)

@@ -40,7 +40,13 @@ stale_option = click.option(
 @json_option
 @click.option("--from", "first", required=True, callback=check_as_of, help="First date.")
 @click.option("--to", "last", required=True, callback=check_as_of, help="Last date, included.")
-@click.option("--every-days", default=1, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--every-days",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Days between the dates.",
+)
 @model_option
 @click.option(
     "--allow-seen",

@@ -19,12 +19,14 @@ Stage = Literal["opportunity", "won", "lost"]
 
 
 class CrmSpec(Spec):
-    """The ``crm:`` block: an optional table of stages."""
+    """The ``crm:`` block: an optional table of the stages that deals went through."""
 
     file: str
     """CSV or Parquet, from the settings file's folder."""
     entity: str = "entity_id"
+    """Its column of account or user ids."""
     stage: str = "stage"
+    """Its column of stages."""
     time: str = "time"
     """ISO texts or datetimes; without a zone UTC."""
     amount: str | None = None

@@ -19,6 +19,7 @@ from features.labels import Conversions, Labels, find_conversions, label_snapsho
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import calendar, eligible, own_rows
 from models.dataset import Customers, Dataset
+from models.scorecard import with_rule_features
 from pipeline.progress import Progress
 from pipeline.settings import Run, Settings
 from pipeline.tables import read_table
@@ -66,6 +67,7 @@ def _assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     features, choice = catalogue_and_choice(
         settings.features, log, level, settings.conversion.events
     )
+    features = with_rule_features(features, settings.scorecard, settings.signals, log, level)
     if choice.left_out:
         say(
             f"Features: {len(choice.by_coverage)} events have columns of their own, those that "

@@ -30,10 +30,11 @@ from pipeline.champion import events_for, load_champion
 from pipeline.dataset import Assembled, assemble, compute, engine_session
 from pipeline.judging import fitter, rows_per_date
 from pipeline.null_entrants import null_entrants
-from pipeline.plots_folds import plot_folds, plot_metrics
+from pipeline.plots_folds import plot_folds
 from pipeline.prices import Prices, price_shortcuts
 from pipeline.progress import Progress
-from pipeline.report_backtest import write_backtest
+from pipeline.report.backtest import write_backtest
+from pipeline.scorecard import with_rules
 from pipeline.settings import Run
 from pipeline.train import import_events
 
@@ -116,9 +117,10 @@ def evaluate(
     SettingsError, EventLogError, NotEnoughHistory, SchemaMismatch
         With one sentence that says what is wrong and what to do.
     """
-    settings = run.settings
     log = import_events(run, say)
     data = assemble(run, log, say)
+    run = with_rules(run, data.features)
+    settings = run.settings
     Scorecard(settings.scorecard).check(feature.name for feature in data.features)
     splits = rolling_folds(data.dataset, settings.horizon_days, settings.evaluation.backtest)
     folder = run.store / "reports" / f"backtest-{_fingerprint(run, data)}"
@@ -131,7 +133,6 @@ def evaluate(
         return found
     result, ladders = _backtest(run, data, splits, dict(entrants or {}), say)
     champion = _champion(run, data, result.out_of_fold, say)
-    plot_metrics(result, folder / "metrics.png")
     across = across_folds(settings, data.dataset, splits[0], result)
     prices = price_shortcuts(run, data, splits[-1], ladders[-1], say)
     page = write_backtest(folder, run, data, splits, result, ladders, champion, across, prices)

@@ -1,8 +1,9 @@
 """What `evaluate` prints: the folds, then all of them together."""
 
+from models.judging.metric_words import METRIC_NAMES
 from pipeline.console import show, table
 from pipeline.evaluate import BacktestResult
-from pipeline.wording import METRIC_NAMES, interval, near, percent, shown
+from pipeline.wording import interval, near, percent, shown
 
 
 def print_backtest(result: BacktestResult) -> None:

@@ -15,10 +15,11 @@ from features.snapshots import eligible
 from models.learners.encoding import values_of
 from models.scoring import PARTS, LookAlike, Reason
 from pipeline import registry
+from pipeline.actions_told import Told, advice_on
 from pipeline.champion import events_for, load_champion
-from pipeline.dataset import compute, kinship
+from pipeline.dataset import kinship
 from pipeline.predict import instant_of
-from pipeline.scores import known_conversions
+from pipeline.scores import known_conversions, scorable
 from pipeline.settings import Run, Settings
 
 RECENT_DAYS = 28
@@ -51,11 +52,14 @@ class Explanation:
     raw_score: float
     typical: float
     points: dict[str, float]
+    labels: dict[str, str]
+    """What the parts of the points are called in the model's language."""
     calibration: str
     probability: float
     pql_score: float
     tier: str
     cutoffs: dict[str, float]
+    advice: Told | None
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -75,6 +79,7 @@ class Explanation:
             "pql_score": self.pql_score,
             "tier": self.tier,
             "cutoffs": self.cutoffs,
+            "advice": self.advice and self.advice.as_dict(),
         }
 
 
@@ -91,10 +96,10 @@ def explain(
     champion = load_champion(run, model)
     log = events_for(run, champion, say)
     settings, level = champion.settings, champion.settings.entity
-    code = _code(log, level, entity)
     instant = instant_of(log, as_of)
-    row = Snapshots.of(level, np.array([code]), np.array([instant]), log.ids(level))
-    matrix = compute(log, row, champion.model.features, run.settings, "Features")
+    row = row_of(log, level, entity, instant)
+    code, found = int(row.entity[0]), scorable(run, champion, log, row)
+    matrix = found.matrix
     kin = kinship(log, row)
     scored = champion.model.predict(matrix, *kin).iloc[0]
     told = champion.model.told(matrix, *kin)
@@ -110,12 +115,26 @@ def explain(
         raw_score=float(scored["raw_score"]),
         typical=champion.model.scorer.typical(values_of(matrix, *kin)),
         points={part: float(told[f"{part}_points"][0]) for part in PARTS},
+        labels={part: champion.model.scorer.language.part(part) for part in PARTS},
         calibration=str(champion.model.scorer.calibration["method"]),
         probability=float(scored["probability"]),
         pql_score=float(scored["pql_score"]),
         tier=str(scored["tier"]),
         cutoffs=champion.model.scorer.tiers["cutoffs"],
+        advice=advice_on(run, champion, log, found, say, alias=model),
     )
+
+
+def row_of(log: EventLog, level: Level, entity: str, as_of: int) -> Snapshots:
+    """The one row of an entity.
+
+    Raises
+    ------
+    EventLogError
+        When there is no such entity.
+    """
+    code = _code(log, level, entity)
+    return Snapshots.of(level, np.array([code]), np.array([as_of]), log.ids(level))
 
 
 def _code(log: EventLog, level: Level, entity: str) -> int:

@@ -11,10 +11,13 @@ from models.leakage.finding import Audit
 from models.splits import Split
 from pipeline import registry
 from pipeline.heads import HeadFindings
+from pipeline.insights import Insights
 from pipeline.judging import Judged
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from models.milestones import Milestones
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Findings:
     ----------
     audit, tuning
         None where it is switched off, or not asked for.
+    insights, milestones
+        None where nobody looked.
     """
 
     split: Split
@@ -33,6 +38,8 @@ class Findings:
     ladder: Ladder
     judged: Judged
     heads: HeadFindings
+    insights: Insights | None = None
+    milestones: "Milestones | None" = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,8 @@ class Training:
             "tier_churn_settled": None if settled is None else asdict(settled),
             "fit_usage": [asdict(cell) for cell in judged.cells],
             "heads": found.heads.as_dict(),
+            "insights": None if found.insights is None else found.insights.as_dict(),
+            "milestones": None if found.milestones is None else found.milestones.as_dict(),
             "rules_without_data": list(self.rules_without_data),
             "report": str(self.report),
         }

@@ -24,7 +24,7 @@ from models.judging.gate_evidence import (
 )
 from models.monitoring.delays import share_known
 from models.propensity import PropensityModel
-from models.scorecard import Scorecard
+from models.scorecard import Scorecard, resolved
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.dataset import compute, engine_session, kinship
 from pipeline.settings import Run, Settings
@@ -245,7 +245,8 @@ def _scorecard(challenger: Champion, data: Dataset) -> Scorecard:
             f"{to_text(last)}, and these data hold {int(rows.label.sum())} conversions among "
             f"{len(rows)} rows there. Keep that period in the data, or train again."
         )
-    return Scorecard(settings.scorecard).fit(
+    card = resolved(settings.scorecard, settings.signals, data.matrix.features)
+    return Scorecard(card).fit(
         rows,
         settings.model.calibration,
         horizon_days=settings.horizon_days,

@@ -14,16 +14,11 @@ _HOUR_US = 3600 * SECOND_US
 
 
 class FreshnessSpec(Spec):
-    """The ``freshness:`` block.
-
-    Parameters
-    ----------
-    max_age_hours
-        How long before as_of the newest event may have become known. Days on which usually
-        nothing comes, and those named in ``volume.holidays``, are not counted.
-    """
+    """The ``freshness:`` block: whether `predict` may score tonight."""
 
     max_age_hours: PositiveFloat = 48.0
+    """Refuse when the newest event became known longer before as_of. Days on which usually nothing
+    comes, and those in ``volume.holidays``, are not counted."""
     volume: VolumeSpec = VolumeSpec()
 
 

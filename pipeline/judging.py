@@ -17,7 +17,7 @@ from models.learners.rungs import ModelSpec
 from models.presence import days_since_event
 from models.propensity import PropensityModel
 from models.scorecard import Scorecard
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import tier_basis
 from models.tiering.capacity import CapacityTiers
 from models.tiering.fit_usage import Cell, conversion_matrix

@@ -205,8 +205,15 @@ def read(
     return read_entries(list(last.values()), columns)
 
 
-def read_entries(chosen: Sequence[Entry], columns: Sequence[str] | None = None) -> "pd.DataFrame":
+def read_entries(
+    chosen: Sequence[Entry], columns: Sequence[str] | None = None, *, filled: str | None = None
+) -> "pd.DataFrame":
     """The rows of those entries, one after the other; without any, the columns and no rows.
+
+    Parameters
+    ----------
+    filled
+        Only rows in which this one of the columns says something; None for all rows.
 
     Raises
     ------
@@ -214,15 +221,20 @@ def read_entries(chosen: Sequence[Entry], columns: Sequence[str] | None = None) 
         When a file can't be read.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     wanted = None if columns is None else list(columns)
     tables = []
     for entry in chosen:
         try:
-            tables.append(pq.ParquetFile(entry.path).read(columns=wanted))
+            table = pq.ParquetFile(entry.path).read(columns=wanted)
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(entry.path, error) from error
+        if filled is not None:
+            there = filled in table.column_names
+            table = table.filter(pc.is_valid(table[filled])) if there else table.slice(0, 0)
+        tables.append(table)
     return joined(tables, wanted).to_pandas()
 
 

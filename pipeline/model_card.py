@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from features.clock import to_text
 from models.judging.ablation import similarity_verdict
 from models.judging.evaluation import MIN_CONVERTING
+from models.judging.metric_words import INTERVAL_MEANING
 from models.propensity import PropensityModel
 from pipeline.model_card_parts import (
     cohort_words,
@@ -26,7 +27,7 @@ from pipeline.model_card_parts import (
     tiers_table,
 )
 from pipeline.settings import Run, Settings
-from pipeline.wording import INTERVAL_MEANING, learnt_told, percent, shown
+from pipeline.wording import learnt_told, percent, shown
 
 if TYPE_CHECKING:
     from pipeline.dataset import Assembled

@@ -4,20 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.judging.curves import ReliabilityRow
+from models.judging.metric_words import METRIC_MEANINGS, METRIC_NAMES
 from models.learners.rungs import ModelSpec
 from models.splits import Split
 from models.tiering.capacity import CapacityTiers
 from models.tiering.tiers import LiftTiers, PrecisionTiers, ProbabilityTiers, ValueTiers
 from pipeline.settings import Settings
-from pipeline.wording import (
-    METRIC_MEANINGS,
-    METRIC_NAMES,
-    cut_words,
-    falling,
-    interval,
-    percent,
-    shown,
-)
+from pipeline.wording import cut_words, falling, interval, percent, shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,12 +16,13 @@ from features.matrix import Snapshots
 from models.judging.champion import seen_until
 from pipeline import ledger, registry
 from pipeline.account_scores import account_table, write_account_scores
+from pipeline.actions import NOT_IN_LEDGER, advised
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.freshness import check_freshness
 from pipeline.run_lock import run_lock
 from pipeline.scores import cohort_at, scorable, scores_table
 from pipeline.settings import Run
-from pipeline.tables import remove_abandoned, write_atomically
+from pipeline.tables import remove_abandoned, write_atomically, write_csv
 from pipeline.tier_history import History, history_of, scores_stem, unrecorded
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Prediction:
             "version": self.version.number,
             "rows": len(self.scores),
             "tiers": self.scores["tier"].value_counts().to_dict(),
+            "actions": self.scores["next_action"].value_counts().to_dict(),
             "files": [str(path) for path in self.files],
         }
 
@@ -108,6 +110,7 @@ def predict(
         history = history_of(run, version, instant)
         look_back = partial(scorable, run, champion, log)
         scores = scores_table(champion, log, look_back(rows), history, now=now, look_back=look_back)
+        scores = advised(run, log, rows, scores, version, model, say).scores
         files: tuple[Path, ...] = ()
         if len(scores):
             scores = written_down(run, champion, log, scores, instant, history, alias=model)
@@ -142,7 +145,7 @@ def written_down(
     """The scores, appended to the ledger; ``scored_at`` is when the ledger had them first."""
     entry = ledger.append(
         run.store,
-        scores,
+        scores.drop(columns=list(NOT_IN_LEDGER), errors="ignore"),
         model=champion.version.name,
         version=champion.version.number,
         as_of=as_of,
@@ -205,6 +208,6 @@ def _write(
         accounts = write_account_scores(run, table, champion.version, as_of)
     lists = ("reasons", "reasons_against", "look_alikes", "look_alikes_share")
     flat = scores.assign(**{name: scores[name].map("; ".join) for name in lists})
-    write_atomically(csv, lambda path: flat.to_csv(path, index=False))
+    write_csv(csv, flat)
     write_atomically(parquet, lambda path: scores.to_parquet(path, index=False))
     return parquet, csv, *accounts

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from features.clock import to_text
 from models.judging.ablation import similarity_verdict
-from models.scoring import TIERS, show_points
+from models.judging.metric_words import METRIC_NAMES
+from models.scoring import TIERS, signed
+from pipeline.actions_printing import due_first, print_advice, to_do, what_to_do
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.console import show, table
 from pipeline.explain import RECENT_DAYS, Explanation
@@ -14,7 +16,6 @@ from pipeline.findings import Training
 from pipeline.predict import Prediction
 from pipeline.wording import (
     ACTIONS,
-    METRIC_NAMES,
     cut_words,
     falling,
     interval,
@@ -88,29 +89,29 @@ def print_prediction(result: Prediction, top: int) -> None:
     if not len(scores):
         show(f"Nobody is eligible as of {to_text(result.as_of)}: nothing was written.")
         return
-    tiers = table("tier", "probability", "entities", "what to do")
+    tiers = table("tier", "probability", "entities")
     upper = 1.0
     for name, cut in [*falling(result.cutoffs), ("cold", 0.0)]:
         count = int((scores["tier"] == name).sum())
         span = f"{percent(cut)} to {percent(upper)}" if cut < 1 else "out of reach"
-        tiers.add_row(name, span, f"{count:,}", ACTIONS[name])
+        tiers.add_row(name, span, f"{count:,}")
         upper = min(cut, upper)
-    calls = table("", "entity", "tier", "probability", "score", "why", "looks like")
-    for place, row in enumerate(scores.head(top).to_dict("records"), 1):
+    calls = table("", "entity", "tier", "what to do", "why, and whom it looks like")
+    ordered = due_first(scores)
+    for place, row in enumerate(ordered.head(top).to_dict("records"), 1):
+        alike = ", ".join(row["look_alikes"])
         calls.add_row(
             str(place),
             row["entity_id"]
             if row["name"] == row["entity_id"]
             else f"{row['name']}\n{row['entity_id']}",
-            row["tier"],
-            percent(row["probability"]),
-            f"{row['pql_score']:.0f}",
-            "\n".join(row["reasons"]),
-            ", ".join(row["look_alikes"]),
+            f"{row['tier']}\n{percent(row['probability'])}\nscore {row['pql_score']:.0f}",
+            what_to_do(row),
+            "\n".join([*row["reasons"], *([f"looks like {alike}"] if alike else [])]),
         )
-    show(tiers, calls)
+    show(tiers, calls, f"First who is to be called today, then by score. {to_do(scores)}")
     files = "\n".join(f"Written: {near(path)}" for path in result.files)
-    first = scores["entity_id"].iloc[0]
+    first = ordered["entity_id"].iloc[0]
     command = (
         f"{sys.executable} -m pipeline explain --settings {shlex.quote(str(result.settings_path))}"
     )
@@ -129,16 +130,20 @@ def print_explanation(result: Explanation) -> None:
         events.add_row(count.event, f"{count.recent:,}", f"{count.ever:,}", f"{count.days_ago:.1f}")
     reasons = table("points", "log-odds", "because")
     for reason in result.reasons:
-        reasons.add_row(_points(reason.points), f"{reason.contribution:+.2f}", reason.text)
+        reasons.add_row(signed(reason.points), f"{reason.contribution:+.2f}", reason.text)
     rest = result.raw_score - sum(reason.contribution for reason in result.reasons)
     told = sum(reason.points for reason in result.reasons)
     whole = 100 * (result.probability - result.typical)
-    reasons.add_row(
-        _points(whole - told), f"{rest:+.2f}", "all else: an average row, and facts that weigh less"
-    )
-    reasons.add_row(_points(whole), f"{result.raw_score:+.2f}", "all points, and the raw score")
+    # One factor for the whole row; what nobody knows anything of has log-odds, but no points.
+    per = next((one.points / one.contribution for one in result.reasons if one.contribution), 0.0)
+    less = (whole - told) / per if per else 0.0
+    reasons.add_row(signed(whole - told), f"{less:+.2f}", "all facts that weigh less")
+    reasons.add_row("", f"{rest - less:+.2f}", "a row of which nothing is known")
+    reasons.add_row(signed(whole), f"{result.raw_score:+.2f}", "all points, and the raw score")
     show(events, reasons)
-    parts = ", ".join(f"{part} {_points(points)}" for part, points in result.points.items())
+    parts = ", ".join(
+        f"{result.labels[part]} {signed(points)}" for part, points in result.points.items()
+    )
     show(
         f"Points are percentage points of probability, from {percent(result.typical)} of a row of "
         f"which nothing is known to {percent(result.probability)}: {parts}"
@@ -151,16 +156,14 @@ def print_explanation(result: Explanation) -> None:
             alike.add_row(f"{one.distance:.2f}", one.name, "\n".join(one.shared))
         show(alike)
     within = f"{result.horizon_days} day{'' if result.horizon_days == 1 else 's'}"
+    if result.advice is not None:
+        print_advice(result.advice)
     show(
         f"Raw score {result.raw_score:+.2f} -> calibration ({result.calibration}) -> probability "
         f"{percent(result.probability)} within {within} -> PQL score {result.pql_score:.0f} -> "
         f"tier {result.tier}\n"
         f"Cut-offs: {cut_words(result.cutoffs)}"
     )
-
-
-def _points(points: float) -> str:
-    return show_points(points).removesuffix(" points")
 
 
 def print_spark_prediction(result: "SparkScores") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from features.clock import to_text
 from pipeline.console import show, table
-from pipeline.report_monitor import OUTCOME_NAMES, outcome_row, page_told, seen_told
+from pipeline.report.monitor import OUTCOME_NAMES, outcome_row, page_told, seen_told
 from pipeline.wording import near, percent
 
 if TYPE_CHECKING:

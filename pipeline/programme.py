@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,7 @@ from pipeline.ledger_outcomes import counted, microseconds
 from pipeline.predict import instant_of
 from pipeline.programme_lists import false_negatives, false_positives
 from pipeline.settings import Run
-from pipeline.tables import write_atomically
+from pipeline.tables import write_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,5 +266,5 @@ def _write(
     for stale in {path.stem for path in folder.glob("*.csv")} - set(lists):
         (folder / f"{stale}.csv").unlink()
     for name, table in lists.items():
-        write_atomically(folder / f"{name}.csv", partial(table.to_csv, index=False))
+        write_csv(folder / f"{name}.csv", table)
     return tuple(folder / f"{name}.csv" for name in lists)

@@ -74,8 +74,7 @@ class PropensityPyfunc(PythonModel):
         if asked["look_alikes"]:
             found = self.scorer.look_alikes(values, asked["most"])
             scores["look_alikes"] = _lists([[one.name for one in row] for row in found])
-            words = self.scoring.shared_in_words
-            scores["look_alikes_share"] = _lists([[words(one) for one in row] for row in found])
+            scores["look_alikes_share"] = _lists([[one.told for one in row] for row in found])
         scores["model_version"] = pd.array([self.version] * len(scores), dtype="Int64")
         return scores
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.clock import to_text
 from features.events import EventLog
 from features.labels import Conversions, find_conversions
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import eligible
 from models.learners.encoding import values_of
-from models.scoring import TIERS, Former, shared_in_words
+from models.scoring import TIERS, Former
 from pipeline.champion import Champion
 from pipeline.dataset import compute, display_names, kinship
 from pipeline.heads import with_heads
@@ -104,11 +103,12 @@ def scores_table(
     frame.insert(frame.columns.get_loc("tier") + 1, "tier_before", before)
     former = None
     if look_back is not None and history is not None:
-        former = _former(log, matrix.snapshots, tier != TIERS[0], history, look_back)
+        former = _former(champion, log, matrix.snapshots, tier != TIERS[0], history, look_back)
     return with_heads(champion.heads, matrix, told(champion, log, matrix, frame, now, former))
 
 
 def _former(
+    champion: Champion,
     log: EventLog,
     rows: Snapshots,
     chosen: np.ndarray,
@@ -124,7 +124,7 @@ def _former(
     place = np.full(len(rows), -1)
     place[there] = np.arange(len(there))
     values = values_of(look_back(then).matrix, *kinship(log, then))
-    return Former(values, place, to_text(history.as_of))
+    return Former(values, place, champion.model.scorer.language.date(history.as_of))
 
 
 def known_conversions(log: EventLog, settings: Settings, as_of: int) -> Conversions:
@@ -165,7 +165,7 @@ def told(
     scores = scores.assign(**model.told(matrix, *kin, most=REASONS, former=former))
     alike = model.look_alikes(matrix, *kin, k=LOOK_ALIKES)
     scores["look_alikes"] = [[one.name for one in found] for found in alike]
-    scores["look_alikes_share"] = [[shared_in_words(one) for one in found] for found in alike]
+    scores["look_alikes_share"] = [[one.told for one in found] for found in alike]
     scores["scored_at"] = np.datetime64(now.replace(tzinfo=None) if now else "NaT", "us")
     order = np.lexsort((snapshots.entity, -scores["raw_score"].to_numpy()))
     return scores.iloc[order].reset_index(drop=True)

@@ -34,21 +34,27 @@ from pipeline.spark.spec import SparkSpec
 
 
 class PathSpec(Spec):
-    """The ``paths:`` block; relative paths start at the settings file's folder."""
+    """The ``paths:`` block: where results go; paths start at the settings file's folder."""
 
     store: str = "data"
-    """Imported logs, score tables and reports."""
+    """Imported logs, scores, reports and MLflow's SQLite store. MLflow keeps absolute paths: don't
+    move the folder."""
 
 
 class MLflowSpec(Spec):
-    """The ``mlflow:`` block. Credentials come from MLflow's environment variables only."""
+    """The ``mlflow:`` block: where runs and models are registered.
+
+    Credentials come from MLflow's environment variables only.
+    """
 
     tracking_uri: str | None = None
-    """None: a SQLite file in ``paths.store``."""
+    """Any MLflow server or database, never with a password; none: what the environment variable
+    ``MLFLOW_TRACKING_URI`` says, else a SQLite file in ``paths.store``."""
     artifacts: str | None = None
-    """Where a database's runs and models keep their files; None: in ``paths.store``."""
+    """Where a database's runs and models keep their files, such as ``s3://...``; none: in
+    ``paths.store``. It holds for new experiments."""
     experiment: str | None = None
-    """None: the run's name."""
+    """Name of the experiment; none: the run's name."""
 
     # Of the block, not of the field: errors of a field quote its value.
     @model_validator(mode="after")
@@ -65,9 +71,13 @@ class RowsSpec(Spec):
     """A user's own table of (entity, as_of[, label]) in place of the cohort's calendar."""
 
     file: str
+    """Your own table (CSV or Parquet) of rows to train on."""
     entity: str = "entity_id"
+    """Its column of account or user ids."""
     as_of: str = "as_of"
+    """Its column of dates or times."""
     label: str | None = None
+    """Its column of labels (0 or 1); without it labels come from ``conversion``."""
 
 
 class EvaluationSpec(Spec):
@@ -77,19 +87,28 @@ class EvaluationSpec(Spec):
     backtest: BacktestSpec = BacktestSpec()
     segments: SegmentSpec = SegmentSpec()
     n_bootstrap: PositiveInt = 500
+    """Draws behind each interval."""
     capacity_per_week: PositiveInt | None = None
-    """None: that of tiers by capacity, else 60."""
+    """How many entities sales can call in a week; none: that of tiers by capacity, else 60."""
 
 
 class ComputeSpec(Spec):
-    """The ``compute:`` block: what the machine may be used for. Results do not depend on it."""
+    """The ``compute:`` block: what the machine may be used for. Results do not depend on it.
+
+    Import and features keep the limit of memory: a matrix that does not fit is built in
+    ``paths.store``, needs twice its size there for a while, and is read from there as it is used.
+    Fitting the booster takes what it needs.
+    """
 
     memory_mb: int = Field(default=2000, ge=500)
-    """Python and the libraries take 300 of it before the first event."""
+    """Memory to keep within; Python and its libraries take 300 of it before the first event."""
     threads: PositiveInt = 2
+    """Threads that import, features and the booster use."""
     events_per_shard: PositiveInt | None = None
-    """None: as many as the memory allows, at most one million."""
+    """Events in one file of the imported log, which one task holds in memory; none: 1,000,000,
+    500,000, 250,000 or 125,000, as fit."""
     engine: Literal["local", "spark"] = "local"
+    """``spark`` computes features and scores on [Spark](spark.md)."""
     spark: SparkSpec = SparkSpec()
 
 
@@ -97,11 +116,15 @@ class Settings(Spec):
     """A whole run."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)
+    """Names the MLflow experiment and the registered model ``pql-<name>``."""
     seed: NonNegativeInt = 0
+    """Same data, settings and seed give byte-equal models and scores."""
     entity: Literal["account", "user"] = "account"
+    """What is scored."""
     data: DataSpec
     conversion: ConversionSpec
     horizon_days: PositiveInt = 14
+    """The label: converts in [as_of, as_of + horizon_days)."""
     cohort: CohortSpec = CohortSpec()
     rows: RowsSpec | None = None
     features: FeatureSpec = FeatureSpec()
@@ -119,6 +142,7 @@ class Settings(Spec):
     monitor: MonitorSpec = MonitorSpec()
     crm: CrmSpec | None = None
     texts: str | None = None
+    """A YAML file with [your own words](texts.md) for reasons; none: the shipped English ones."""
     paths: PathSpec = PathSpec()
     mlflow: MLflowSpec = MLflowSpec()
     compute: ComputeSpec = ComputeSpec()

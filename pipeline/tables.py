@@ -13,6 +13,7 @@ from features.errors import SettingsError
 if TYPE_CHECKING:
     import pandas as pd
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp(\.\w+)?")
 
 
@@ -58,6 +59,36 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise SettingsError(f"Can't write {str(path)!r}: {reason}. Name another place.") from error
+
+
+def write_csv(path: Path, rows: "pd.DataFrame") -> None:
+    """A table for people, in place at once or not at all; no cell of it is a formula.
+
+    An account may call itself ``=HYPERLINK(...)``, and spreadsheets compute what begins so: such
+    texts get an apostrophe in front (OWASP, CSV injection).
+
+    Raises
+    ------
+    SettingsError
+        As `write_atomically`.
+    """
+    safe = rows.assign(
+        **{
+            name: rows[name].map(harmless, na_action="ignore")
+            for name in rows.columns
+            if rows[name].dtype.kind not in "biufM"
+        }
+    )
+    write_atomically(path, lambda temporary: safe.to_csv(temporary, index=False))
+
+
+def harmless(value: object) -> object:
+    """A cell that a spreadsheet shows and does not compute.
+
+    >>> harmless("=1+1"), harmless("Acme"), harmless(-2.5)
+    ("'=1+1", 'Acme', -2.5)
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def remove_abandoned(folder: Path) -> int:

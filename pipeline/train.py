@@ -24,13 +24,17 @@ from pipeline.dataset import Assembled, Say, assemble
 from pipeline.findings import Findings, Training
 from pipeline.heads import heads_of
 from pipeline.importer.log import import_log
+from pipeline.insights import insights_of
 from pipeline.judging import judge_all, rows_per_date
+from pipeline.milestones import find_milestones
 from pipeline.model_card import model_card
 from pipeline.monitor_reference import pinned
 from pipeline.progress import Progress
 from pipeline.report import write_report
+from pipeline.scorecard import with_rules
 from pipeline.settings import Run
 from pipeline.sources.spec import DataSpec
+from pipeline.texts import said_in_english, speak, texts_of
 from pipeline.tuning import tune
 
 if TYPE_CHECKING:
@@ -60,8 +64,12 @@ def train(
         With one sentence that says what is wrong and what to do.
     """
     settings = run.settings
+    if lacking := said_in_english(texts_of(run)):
+        say(lacking)
     log = import_events(run, say)
     data = assemble(run, log, say)
+    run = with_rules(run, data.features)
+    settings = run.settings
     Scorecard(settings.scorecard).check(feature.name for feature in data.features)
     split = temporal_split(data.dataset, settings.horizon_days, settings.evaluation.folds)
     folds = {
@@ -88,6 +96,7 @@ def train(
         threads=settings.compute.threads,
         rules=settings.scorecard.rules,
     )
+    speak(run, model)
     scorecard = Scorecard(settings.scorecard).fit(
         folds["calibrate"],
         settings.model.calibration,
@@ -96,7 +105,12 @@ def train(
     )
     judged = judge_all(run, model, spec, scorecard, folds, data, say)
     heads = heads_of(run, settings.heads, model, data, folds, capacity=rows_per_date(settings))
-    findings = Findings(split, audited, tuning, ladder, judged, heads)
+    say("Looking at what drives the scores, at mistakes and at the data")
+    insights = insights_of(run, model, data, folds, settings.seed)
+    milestones = find_milestones(run, log, say) if settings.milestones.enabled else None
+    if milestones is not None:
+        say(f"Milestones: {milestones.verdict}")
+    findings = Findings(split, audited, tuning, ladder, judged, heads, insights, milestones)
     version, report = _record(run, model, data, folds, findings, scorecard, say)
     if as_champion:
         at = None if now is None else to_us(now)

@@ -22,7 +22,7 @@ from models.choosing.walk_forward import Preparation
 from models.dataset import Customers, Dataset
 from models.learners.columns import ColumnSpec
 from models.learners.rungs import ModelSpec
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:

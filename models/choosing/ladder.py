@@ -10,7 +10,7 @@ import numpy as np
 from features.errors import NotEnoughHistory
 from models.choosing.walk_forward import paired_gain, shifted_log_loss, walk_forward
 from models.learners.rungs import ModelSpec, fit_learner, learner_inputs, regression_of
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 
 if TYPE_CHECKING:
     from models.dataset import Customers, Dataset

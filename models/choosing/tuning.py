@@ -65,11 +65,16 @@ def read_budget(text: int | str) -> Budget:
 
 
 class TuningSpec(Spec):
-    """The ``tuning:`` block. Folds lie inside the train rows; the calibrate rows judge."""
+    """The ``tuning:`` block: the search for booster settings before a training.
+
+    Folds lie inside the train rows; the calibrate rows judge.
+    """
 
     budget: int | str | None = None
-    """Trials (``40``) or time (``10m``); None: no search. ``--tune`` overrides it."""
+    """Trials (``40``) or time (``90s``, ``10m``, ``2h``) to search before every training; none: no
+    search. ``train --tune`` overrides it."""
     folds: int = Field(default=3, ge=1, le=10)
+    """Walk-forward folds inside the train rows."""
     min_positives: int = Field(default=10, ge=1)
     """Accounts that convert where a fold is judged; where they are fewer there are fewer folds."""
     max_rows: int = Field(default=100_000, ge=1_000)

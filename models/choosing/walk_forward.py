@@ -16,7 +16,7 @@ from models.learners.rungs import (
     scores_of_later,
 )
 from models.metrics import row_log_loss
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import Learner, sigmoid
 
 if TYPE_CHECKING:

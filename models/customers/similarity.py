@@ -27,17 +27,25 @@ class SimilaritySpec(Spec):
     """Comparison with customers known in [as_of - trailing_days, as_of)."""
 
     enabled: bool = True
+    """Compare with customers as they looked just before they bought."""
     weights: Literal["auto"] | Weights = "auto"
-    """How much each dimension counts; "auto" takes what ranks later converters best."""
+    """How much each feature counts in a distance: ``uniform``, ``power`` (by what it tells alone)
+    or ``learned`` (by a sketch of trees); ``auto`` takes the simplest that later rows do not
+    prefer another to."""
     k: int = Field(default=15, ge=1)
     """At most so many nearest customers make a distance."""
     share: float = Field(default=0.2, gt=0, le=1)
     """And at most this share of those known, so that distances don't shrink as customers come."""
     min_customers: int = Field(default=20, ge=1)
+    """With fewer known customers it stays unknown."""
     max_dims: int = Field(default=40, ge=1)
+    """At most so many features are compared."""
     trailing_days: int = Field(default=365, ge=1)
+    """A customer older than this is no longer compared with."""
     max_others: int = Field(default=5_000, ge=1)
+    """At most so many non-customers are compared with."""
     duplicate_correlation: float = Field(default=0.95, gt=0, le=1)
+    """Of two features correlated as highly as this only one is compared."""
 
     def with_weights(self, weights: Weights) -> "SimilaritySpec":
         """For models that are compared: the choice is not made again."""

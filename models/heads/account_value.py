@@ -20,22 +20,15 @@ if TYPE_CHECKING:
 
 
 class ValueSpec(Spec):
-    """The ``heads.value:`` block: where the value of a conversion stands.
-
-    Parameters
-    ----------
-    property
-        A number property of events: the value is that of the entity's first event with one at or
-        after its conversion.
-    event
-        The events that carry it; the conversion's own when None. An invoice, for example.
-    feature
-        Instead of a property: a number feature of the row that stands in for the value.
-    """
+    """The ``heads.value:`` block: where the value of a conversion stands."""
 
     property: str | None = Field(default=None, min_length=1)
+    """A number property of events: the value is that of the entity's first event with one at or
+    after its conversion."""
     event: str | None = Field(default=None, min_length=1)
+    """The events that carry it, an invoice for example; none: the conversion's own."""
     feature: str | None = Field(default=None, min_length=1)
+    """In place of ``property``: a number feature of the row that stands in for the value."""
 
     @model_validator(mode="after")
     def _check(self) -> "ValueSpec":

@@ -26,19 +26,13 @@ _MOST = 1 - 1e-12
 
 
 class AccountSpec(Spec):
-    """The ``heads.accounts:`` block: scores of accounts from those of their users.
-
-    Parameters
-    ----------
-    how
-        ``noisy_or``: 1 minus the product of (1 - probability) over all members; ``top3``: over
-        the likeliest three; ``max``: the likeliest alone; ``auto``: what held-out log loss prefers.
-    min_members
-        Users of the cohort that an account needs for a score.
-    """
+    """The ``heads.accounts:`` block: scores of accounts from their users' (``entity: user``)."""
 
     how: Literal["auto", "noisy_or", "max", "top3"] = "auto"
+    """``noisy_or``: 1 minus the product of (1 - probability) over all members; ``top3``: over the
+    likeliest three; ``max``: the likeliest alone; ``auto``: what held-out log loss prefers."""
     min_members: int = Field(default=1, ge=1)
+    """Users of the cohort that an account needs for a score."""
 
 
 @dataclass(frozen=True)

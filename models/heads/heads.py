@@ -21,7 +21,10 @@ _LEARNER = ("rung", "weight", "intercept", "terms")
 
 
 class HeadsSpec(Spec):
-    """The ``heads:`` block; what is not named is off."""
+    """The ``heads:`` block: what else may be said of a lead; what is not named is off.
+
+    ``heads: {days: {}}`` switches days on.
+    """
 
     days: DaysSpec | None = None
     value: ValueSpec | None = None

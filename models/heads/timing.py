@@ -20,16 +20,11 @@ SHARES = (0.1, 0.9)
 
 
 class DaysSpec(Spec):
-    """The ``heads.days:`` block: days to conversion, given that it comes in time.
-
-    Parameters
-    ----------
-    within_days
-        In time is [as_of, as_of + within_days): the horizon when None, never less. A longer one
-        needs a history of which as much lies before each fold's end.
-    """
+    """The ``heads.days:`` block: days to conversion, given that it comes in time."""
 
     within_days: PositiveInt | None = None
+    """In time is [as_of, as_of + within_days); none: the horizon; never less. A longer one needs a
+    history of which as much lies before each fold's end."""
 
 
 def window_days(spec: DaysSpec, horizon_days: int) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PERMUTATIONS = 20
+_ADDS_UP = 0.1
 MIN_CONVERTING = 30
 """With fewer, a percentile bootstrap finds differences where there are none."""
 
@@ -67,6 +68,12 @@ class Evaluation:
     if_perfect: PerfectError
     verdict: str
     calibration: str
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: the verdict, all metrics with their intervals, definitions."""
+        from models.judging.evaluation_html import evaluation_html
+
+        return evaluation_html(self)
 
 
 def judge(
@@ -160,18 +167,29 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
 def calibration_verdict(table: "pd.DataFrame", base_rate: float) -> str:
     """Whether the model's probabilities add up to what came, from the same table.
 
-    They are said to be off if the 95 % interval of mean probability minus base rate leaves out 0.
+    They are said to be off if the 95 % interval of mean probability minus base rate leaves out 0,
+    and to add up if they lie within a tenth besides.
     """
     rows = table[(table["metric"] == "calibration_in_the_large") & (table["contender"] == "model")]
     gap, low, high = (float(rows.iloc[0][name]) for name in ("value", "low", "high"))
     seen = (
         f"{100 * (base_rate + gap):.1f} % expected, {100 * base_rate:.1f} % came; 95 % interval of "
-        f"the gap {100 * low:+.1f} to {100 * high:+.1f} points"
+        f"the gap {_signed(low)} to {_signed(high)} points"
     )
     if low > 0 or high < 0:
         way = "high" if low > 0 else "low"
         return f"The probabilities are too {way} ({seen}); `recalibrate` moves them."
+    if abs(gap) > _ADDS_UP * base_rate:
+        return f"No gap between the probabilities and what came is shown ({seen})."
     return f"The probabilities add up ({seen})."
+
+
+def _signed(share: float) -> str:
+    """
+    >>> _signed(-0.0001), _signed(0.0042)
+    ('+0.0', '+0.4')
+    """
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _permuted(test: Dataset, score: np.ndarray, seed: int) -> float:

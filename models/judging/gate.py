@@ -13,47 +13,35 @@ Verdict = Literal["pass", "fail", "not judged", "off"]
 
 
 class GateSpec(Spec):
-    """The ``promotion:`` block; null switches a rule off.
-
-    Parameters
-    ----------
-    newest_days
-        Fresh rows are taken from so many days up to the newest mature date; None for all.
-    min_converting
-        Converting accounts on the fresh rows below which no rule that reads outcomes is judged.
-    pr_auc_margin, log_loss_margin
-        Share of the champion's value by which the challenger is surely not worse.
-    scorecard_pr_auc_margin, scorecard_log_loss_margin
-        The same for the scorecard; 0 asks that it is surely not worse at all.
-    calibration_factor
-        What came, as a multiple of what the challenger expected, surely lies in
-        [1 / factor, factor].
-    anchor_days, anchor_margin
-        Share of PR-AUC by which the challenger is surely not worse than the anchor: the champion of
-        so many days ago.
-    calibration_error
-        Share of the base rate below which the challenger's calibration error surely lies.
-    most_pql_churn
-        Share of the PQLs of tonight that may be replaced by the promotion.
-    min_days_between
-        Days since the last change of the champion on record.
-    clean_audit
-        Whether the challenger's training must have passed the leak audit.
-    """
+    """The ``promotion:`` block: what `promote` asks of a challenger; null switches a rule off."""
 
     newest_days: PositiveInt | None = 182
+    """Fresh rows are taken from so many days up to the newest mature date; null for all."""
     min_converting: PositiveInt | None = 50
+    """Converting accounts on the fresh rows below which no rule that reads outcomes is judged."""
     pr_auc_margin: float | None = Field(default=0.15, ge=0, lt=1)
+    """Share of the champion's PR-AUC by which the challenger is surely (95 %) not worse."""
     log_loss_margin: float | None = Field(default=0.03, ge=0, lt=1)
+    """Share of the champion's log loss by which the challenger is surely (95 %) not worse."""
     scorecard_pr_auc_margin: float | None = Field(default=0.15, ge=0, lt=1)
+    """The same against the scorecard; 0 asks that it is surely not worse at all."""
     scorecard_log_loss_margin: float | None = Field(default=0.03, ge=0, lt=1)
+    """The same against the scorecard; 0 asks that it is surely not worse at all."""
     calibration_factor: float | None = Field(default=1.75, gt=1)
+    """What came, as a multiple of what the challenger expected, surely lies in [1 / factor,
+    factor]."""
     anchor_days: PositiveInt = 365
+    """The anchor is the champion of so many days ago."""
     anchor_margin: float | None = Field(default=0.2, ge=0, lt=1)
+    """Share of PR-AUC by which the challenger is surely not worse than the anchor."""
     calibration_error: PositiveFloat | None = 0.4
+    """Share of the base rate below which the challenger's calibration error surely lies."""
     most_pql_churn: float | None = Field(default=0.6, ge=0, le=1)
+    """Share of the PQLs (``monitor.pql_tiers``) of tonight that the promotion may replace."""
     min_days_between: PositiveFloat | None = 7.0
+    """Days since the last change of the champion on record."""
     clean_audit: bool = True
+    """The challenger's training was audited for leaks and passed; false switches the rule off."""
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,11 @@ class BacktestSpec(Spec):
     folds: int = Field(default=4, ge=1)
     """At most so many; the newest are made first."""
     test_days: int = Field(default=28, ge=1)
+    """Length of a test part."""
     calibrate_days: int = Field(default=56, ge=1)
+    """Length of a calibrate part."""
     train_days: int | None = Field(default=None, ge=1)
-    """None: everything before (an expanding window)."""
+    """Length of a train part; none: everything before (an expanding window)."""
     embargo_days: int = Field(default=0, ge=0)
     """Waiting time between parts, on top of the horizon."""
     min_positives: int = Field(default=10, ge=1)

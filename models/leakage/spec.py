@@ -14,6 +14,7 @@ class AuditSpec(Spec):
     """
 
     enabled: bool = True
+    """Look at all."""
     fail: bool = True
     """Whether a training with a leak is refused; otherwise the leak is only told."""
     strict: bool = False
@@ -31,6 +32,7 @@ class AuditSpec(Spec):
     most_precision: float = Field(default=0.8, gt=0, le=1)
     """No single honest feature picks out rows of which surely (95 %) so many convert."""
     n_permutations: PositiveInt = 40
+    """Permuted labels that single features are held against."""
     max_rows: int = Field(default=50_000, ge=1_000)
     """Rows that single features are judged on; of more, whole clusters are drawn."""
     max_events: int = Field(default=5_000_000, ge=10_000)

@@ -32,22 +32,34 @@ class BoosterSpec(Spec):
     negative_share: float = Field(default=1.0, gt=0, le=1)
     """Share of negative rows that trees are grown on; scores are corrected for those left out."""
     max_rounds: int = Field(default=500, ge=1)
+    """At most so many trees."""
     patience_rounds: int = Field(default=30, ge=1)
+    """Stop when so many trees brought nothing on the rows held back."""
     fallback_rounds: int = Field(default=100, ge=1)
     """Rounds when the training rows are too few to hold some back."""
     learning_rate: float = Field(default=0.05, gt=0, le=1)
+    """LightGBM's own: what each tree may move."""
     num_leaves: int = Field(default=6, ge=2)
+    """LightGBM's own: leaves of a tree."""
     min_child_samples: int | None = Field(default=None, ge=1)
-    """Rows per leaf; None means 0.6 % of the training rows, in [20, 500]."""
+    """Rows per leaf; none: 0.6 % of the training rows, in [20, 500]."""
     feature_fraction: float = Field(default=0.7, gt=0, le=1)
+    """LightGBM's own: share of the columns each tree may use."""
     bagging_fraction: float = Field(default=0.8, gt=0, le=1)
+    """LightGBM's own: share of the rows each tree is grown on."""
     lambda_l1: float = Field(default=5.0, ge=0)
+    """LightGBM's own: L1 penalty of leaves."""
     lambda_l2: float = Field(default=50.0, ge=0)
+    """LightGBM's own: L2 penalty of leaves."""
     min_gain_to_split: float = Field(default=0.0, ge=0)
+    """LightGBM's own: a split that brings less is not made."""
     max_bin: int = Field(default=63, ge=2)
+    """LightGBM's own: bins of a number."""
     min_level_rows: int = Field(default=30, ge=1)
     """Categories on fewer training rows share one code."""
     monotone: dict[str, Literal[1, -1]] = Field(default_factory=dict)
+    """Features by name that may only raise (1) or only lower (-1) the score; the regression obeys
+    it too."""
 
 
 def fit_boosters(

@@ -36,15 +36,18 @@ class StabilitySpec(Spec):
     pairs: int = Field(default=25, ge=5)
     """Each pair divides the accounts in two halves, so this many times two fits."""
     chosen_per_half: int = Field(default=60, ge=1)
+    """Columns chosen on each half."""
     least_share: float = Field(default=0.6, gt=0.5, le=1)
+    """Share of the halves that must choose a column for it to stay."""
 
 
 class ColumnSpec(Spec):
     """Which columns are dropped before the learner is fitted; dead ones always are."""
 
     drop_duplicates: bool = True
+    """Trees are not shown columns that say what another says."""
     stability: StabilitySpec | None = None
-    """None: off."""
+    """Keep only columns that are chosen again and again; none: off."""
 
 
 @dataclass(frozen=True)

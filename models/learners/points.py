@@ -8,7 +8,7 @@ from models.learners.inputs import Inputs
 from models.learners.logistic import fit_by_cross_validation, fit_logistic
 from models.learners.regression import believed
 from models.learners.terms import Term, levels, strongest, unit_columns, weighted
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import Learner, sigmoid
 
 MOST_DIMS = 60

@@ -17,7 +17,7 @@ from models.learners.terms import (
     unit_columns,
     weighted,
 )
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import Learner
 
 MOST_DIMS = 40

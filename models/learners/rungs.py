@@ -16,7 +16,7 @@ from models.learners.credibility import credibility
 from models.learners.inputs import Inputs, fit_inputs
 from models.learners.points import points_learner, scorecard_learner
 from models.learners.regression import Regression, fit_regression
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import Learner
 from models.tiering.fit_usage import FitUsageSpec
 from models.tiering.hysteresis import HysteresisSpec
@@ -30,7 +30,7 @@ class ModelSpec(Spec):
     """Everything that is fitted."""
 
     learner: Literal["auto", "scorecard", "points", "logistic", "booster"] = "auto"
-    """The rung of the ladder; auto lets held-out evidence choose."""
+    """The rung of the [ladder](model.md#the-ladder); ``auto`` lets later rows choose."""
     scorecard_counts_for: float = Field(default=80, ge=0)
     """Converting accounts that the scorecard is worth: from n of them, n / (n + this) of a score is
     learnt and the rest is the scorecard's, as log-odds. 0: the scorecard is only a rung."""
@@ -39,6 +39,7 @@ class ModelSpec(Spec):
     booster: BoosterSpec = Field(default_factory=BoosterSpec)
     calibration: CalibrationSpec = Field(default_factory=CalibrationSpec)
     tiers: TierSpec = Field(default_factory=LiftTiers)
+    """Where critical, hot and warm begin."""
     hysteresis: HysteresisSpec = Field(default_factory=HysteresisSpec)
     fit_usage: FitUsageSpec = Field(default_factory=FitUsageSpec)
 

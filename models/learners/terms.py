@@ -7,7 +7,7 @@ import numpy as np
 
 from models.learners.inputs import Inputs
 from models.learners.separation import distinct, separation
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.scoring import TermFunction
 
 Term = dict[str, Any]

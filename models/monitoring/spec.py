@@ -8,7 +8,7 @@ from features.spec import Spec
 
 
 class MonitorSpec(Spec):
-    """The ``monitor:`` block."""
+    """The ``monitor:`` block: what `monitor` compares, and when it exits 1."""
 
     psi: float = Field(default=0.25, gt=0)
     """A column has drifted from here on (population stability index), or from twice its usual."""

@@ -28,32 +28,23 @@ _QUIET = 0.1
 
 
 class VolumeSpec(Spec):
-    """How far the newest day of a main event may be off its history.
-
-    Parameters
-    ----------
-    main_events
-        How many of the most frequent events are looked at; 0 for none.
-    events
-        Their names, in place of the most frequent ones.
-    fold_one_day
-        Refuse when the newest day has so many times more or fewer than expected. A feed that
-        stops is found on its first night; a public holiday passes.
-    fold_two_days
-        Refuse when the newest two days have. A feed that halves or doubles is found on its second.
-    deviations
-        And only when that is beyond so many standard deviations of the event's own past.
-    holidays
-        UTC days that say nothing about the feed: they are not judged, nothing is expected from
-        them, and no event grows old on them.
-    """
+    """How far the newest day of a main event may be off its history."""
 
     main_events: NonNegativeInt = 5
+    """How many of the most frequent events are watched; 0 for none."""
     events: tuple[str, ...] | None = None
+    """Their names, in place of the most frequent ones."""
     fold_one_day: float = Field(default=4.0, gt=1)
+    """Refuse when the newest day has so many times more or fewer than expected. A feed that stops
+    is found on its first night; a public holiday passes."""
     fold_two_days: float = Field(default=1.5, gt=1)
+    """Refuse when the newest two days have. A feed that halves or doubles is found on its
+    second."""
     deviations: float = Field(default=4.0, gt=0)
+    """And only when that is beyond so many standard deviations of the event's own past."""
     holidays: tuple[date, ...] = ()
+    """UTC days that say nothing about the feed: they are not judged, nothing is expected from
+    them, and no event grows old on them."""
 
 
 @dataclass(frozen=True)

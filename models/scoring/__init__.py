@@ -5,26 +5,29 @@ calls this very code, so there is one scoring path. A row's result never depends
 rows are in the batch, nor on their order.
 """
 
-from .alike import LookAlike, shared_in_words
+from .alike import LookAlike
 from .columns import KEYS, ColumnError, check_columns, encode, expected
-from .facts import show, tell
+from .facts import tell, usual
 from .intake import check_frame, to_frame, to_values
+from .language import Language, show, signed
 from .learners import Learner, TermFunction
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
-from .reasons import PARTS, Former, Reason, show_points, worded
+from .reasons import PARTS, Former, Reason
 from .reference import SIMILARITY, Reference, Similarity, to_ranks
-from .scorer import FORMAT_VERSION, VIEWS, WORDING_FILE, Scorer, assemble
+from .scorer import FORMAT_VERSION, TEXTS_FILE, VIEWS, WORDING_FILE, Scorer, assemble
 
 __all__ = [
     "FORMAT_VERSION",
     "KEYS",
     "PARTS",
     "SIMILARITY",
+    "TEXTS_FILE",
     "TIERS",
     "VIEWS",
     "WORDING_FILE",
     "ColumnError",
     "Former",
+    "Language",
     "Learner",
     "LookAlike",
     "Reason",
@@ -40,15 +43,14 @@ __all__ = [
     "expected",
     "high_low",
     "move_odds",
-    "shared_in_words",
     "show",
-    "show_points",
     "sigmoid",
+    "signed",
     "tell",
     "tier_basis",
     "tier_of",
     "to_frame",
     "to_ranks",
     "to_values",
-    "worded",
+    "usual",
 ]

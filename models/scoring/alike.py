@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .facts import tell
+from .facts import limit_of, tell
+from .language import Language
 
 _UNUSUAL = 0.6
 """Training rank from which a value is worth naming: what most rows share is no likeness."""
@@ -21,11 +22,14 @@ class LookAlike(NamedTuple):
         Weighted root mean squared gap of training ranks, in [0, 1].
     shared
         Facts of the row, in words, in which both stand out alike: most telling first.
+    told
+        These and the distance: what a table says beside a name.
     """
 
     name: str
     distance: float
     shared: tuple[str, ...]
+    told: str
 
 
 def look_alikes(
@@ -36,6 +40,7 @@ def look_alikes(
     ranks: np.ndarray,
     nearest: tuple[np.ndarray, np.ndarray],
     most: int,
+    language: Language,
 ) -> list[list[LookAlike]]:
     """Name the nearest customers of each row, and at most `most` facts that each shares with it.
 
@@ -68,8 +73,9 @@ def look_alikes(
             near = (both >= _UNUSUAL) & (np.abs(own[row] - theirs) <= _NEAR)
             telling = np.where(near, scale**2 * (both - _UNUSUAL), -1.0)
             shared = _facts(np.argsort(-telling, kind="stable")[: near.sum()], columns, wording,
-                            values, row, most)  # fmt: skip
-            alike.append(LookAlike(str(space["customer_names"][place]), distance, shared))
+                            values, row, most, language)  # fmt: skip
+            name, told = str(space["customer_names"][place]), _told(shared, distance, language)
+            alike.append(LookAlike(name, distance, shared, told))
         found.append(alike)
     return found
 
@@ -81,6 +87,7 @@ def _facts(
     values: Mapping[str, Any],
     row: int,
     most: int,
+    language: Language,
 ) -> tuple[str, ...]:
     told: dict[int, str] = {}
     for dim in dims:
@@ -88,17 +95,17 @@ def _facts(
             break
         name = columns[dim]
         if name in wording and wording[name]["fact"] not in told:
-            told[wording[name]["fact"]] = tell(wording[name]["phrase"], float(values[name][row]))
+            phrase = wording[name]["phrase"]
+            limit = limit_of(phrase, values, row)
+            told[wording[name]["fact"]] = tell(phrase, float(values[name][row]), language, limit)
     return tuple(told.values())
 
 
-def shared_in_words(one: LookAlike) -> str:
-    """What a table says beside a name.
-
-    >>> shared_in_words(LookAlike("Acme", 0.1234, ("8 active members", "limit reached: 3 times")))
-    '8 active members; limit reached: 3 times (distance 0.12)'
-    >>> shared_in_words(LookAlike("Acme", 0.1234, ()))
-    'distance 0.12'
-    """
-    distance = f"distance {one.distance:.2f}"
-    return f"{'; '.join(one.shared)} ({distance})" if one.shared else distance
+def _told(shared: tuple[str, ...], distance: float, language: Language) -> str:
+    how_far = language.say("reasons.distance", n=language.number(f"{distance:.2f}"))
+    if not shared:
+        return how_far
+    facts = shared[0]
+    for fact in shared[1:]:
+        facts = language.say("reasons.and", first=facts, second=fact)
+    return language.say("reasons.shared", facts=facts, distance=how_far)

@@ -7,13 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .facts import show, tell
+from .facts import limit_of, tell, usual
+from .language import Language, signed
 
-_LIKE_TEXT = {
-    "raises": "looks like customers did just before they bought",
-    "lowers": "does not look like customers did just before they bought",
-}
-
+_LIKE = {"raises": "reasons.like", "lowers": "reasons.unlike"}
 
 PARTS = ("engagement", "team", "value", "upgrade", "fit", "similarity")
 """What a score is made of: the dimensions of the features, and likeness to customers."""
@@ -41,6 +38,9 @@ class Reason:
         The raw value; None when unknown, and for similarities, whose text needs no number.
     text
         The fact in words, with the training median or most frequent value beside it.
+    told
+        The text with its points, and how they changed where that is known and not little: what a
+        table shows.
     """
 
     feature: str
@@ -51,6 +51,7 @@ class Reason:
     value: float | str | None
     direction: Literal["raises", "lowers"]
     text: str
+    told: str
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,9 @@ def strongest(
     wording: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
     top: int,
+    language: Language,
     former: np.ndarray | None = None,
+    since: str = "",
 ) -> list[list[Reason]]:
     """The `top` facts of each row with the largest absolute contribution, strongest first.
 
@@ -140,6 +143,8 @@ def strongest(
         Columns by name, as `Scorer.score` takes them.
     former
         `Facts.points` at an earlier time, shape (n, n_facts), NaN where there was no row.
+    since
+        That time, in words.
     """
     # Equal ones stay in the order of the columns, whatever the last bits of their sums say.
     order = np.argsort(-np.abs(facts.added).round(9), axis=1, kind="stable")[:, :top]
@@ -147,7 +152,7 @@ def strongest(
     return [
         [
             _reason(facts, row, at, None if change is None else change[row, at], contributions,
-                    wording, values)
+                    wording, values, language, since)
             for at in order[row]
             if facts.added[row, at]
         ]
@@ -171,34 +176,9 @@ def by_part(
     return points
 
 
-def worded(reason: Reason, since: str = "") -> str:
-    """The fact and its points, as a table shows them, and how they changed where that is known.
-
-    >>> many = Reason("a", "value", 0.5, 3.14159, 1.2, 12.0, "raises", "reports: 12 times")
-    >>> worded(many)
-    'reports: 12 times: +3.1 points'
-    >>> worded(many, "2024-06-03")
-    'reports: 12 times: +3.1 points, +1.2 since 2024-06-03'
-    """
-    told = f"{reason.text}: {show_points(reason.points)}"
-    if not since or reason.change is None or abs(reason.change) < _TOLD_CHANGE:
-        return told
-    return f"{told}, {show_points(reason.change).removesuffix(' points')} since {since}"
-
-
-def show_points(points: float) -> str:
-    """
-    >>> [show_points(points) for points in (12.34, -0.567, 0.0123, 0.0)]
-    ['+12.3 points', '-0.57 points', '+0.012 points', '0 points']
-    """
-    if not points:
-        return "0 points"
-    return f"{points:+.1f} points" if abs(points) >= 1 else f"{points:+.2g} points"
-
-
-def texts(reasons: list[Reason], direction: str, most: int, since: str = "") -> list[str]:
+def texts(reasons: list[Reason], direction: str, most: int) -> list[str]:
     """The first `most` reasons that raise, or lower, a score: what a table shows a rep."""
-    return [worded(reason, since) for reason in reasons if reason.direction == direction][:most]
+    return [reason.told for reason in reasons if reason.direction == direction][:most]
 
 
 def _part(name: str, wording: Mapping[str, Mapping[str, Any]]) -> str:
@@ -213,29 +193,47 @@ def _reason(
     contributions: Mapping[str, np.ndarray],
     wording: Mapping[str, Mapping[str, Any]],
     values: Mapping[str, Any],
+    language: Language,
+    since: str,
 ) -> Reason:
     added = float(facts.added[row, at])
     sign = 1 if added > 0 else -1
     name = max(facts.names[at], key=lambda one: sign * contributions[one][row])
-    value = None
-    if name in wording:
+    value, words = None, wording.get(name)
+    if words is not None:
         value = values[name][row]
         value = None if value is None or value != value else value
         value = float(value) if value is not None and not isinstance(value, str) else value
     direction: Literal["raises", "lowers"] = "raises" if added > 0 else "lowers"
+    points = float(added * facts.per_log_odds[row])
+    change = None if change is None or change != change else float(change)
+    limit = None if words is None else limit_of(words["phrase"], values, row)
+    text = _text(words, value, limit, language) if words else language.say(_LIKE[direction])
     return Reason(
         feature=name,
         part=_part(name, wording),
         contribution=added,
-        points=float(added * facts.per_log_odds[row]),
-        change=None if change is None or change != change else float(change),
+        points=points,
+        change=change,
         value=value,
         direction=direction,
-        text=_text(wording[name], value) if name in wording else _LIKE_TEXT[direction],
+        text=text,
+        told=_told(text, points, change, since, language),
     )
 
 
-def _text(words: Mapping[str, Any], value: float | str | None) -> str:
-    usual = words["typical"]
-    beside = "" if usual in (None, show(value)) else f" (typical: {usual})"
-    return tell(words["phrase"], value) + beside
+def _text(
+    words: Mapping[str, Any], value: float | str | None, limit: float | None, language: Language
+) -> str:
+    text, typical = tell(words["phrase"], value, language, limit), words["typical"]
+    if typical is None or typical == usual(words["phrase"], value, language):
+        return text
+    return language.say("reasons.typical", text=text, value=typical)
+
+
+def _told(text: str, points: float, change: float | None, since: str, language: Language) -> str:
+    told = language.say("reasons.with_points", text=text, points=language.points(points))
+    if not since or change is None or abs(change) < _TOLD_CHANGE:
+        return told
+    changed = language.number(signed(change))
+    return language.say("reasons.since", text=told, change=changed, date=since)

@@ -9,6 +9,7 @@ import numpy as np
 
 from .alike import LookAlike, look_alikes
 from .columns import check_columns, encode
+from .language import Language
 from .learners import Learner
 from .probability import calibrate, high_low, points_per_log_odds, tier_basis, tier_of
 from .reasons import PARTS, Facts, Former, Reason, by_part, strongest, texts
@@ -18,6 +19,7 @@ FORMAT_VERSION = 3
 VIEWS = ("fit", "usage")
 """Who they are, and what they do: two further scores of a row."""
 WORDING_FILE = "reasons.json"
+TEXTS_FILE = "texts.json"
 
 # Rows scored at once: they fit into a processor's cache, and no result depends on it.
 _BLOCK = 4_096
@@ -42,7 +44,9 @@ class Scorer:
     Parameters
     ----------
     wording
-        What `strongest` says of each column; without it the model gives no reasons.
+        What `strongest` says of each column.
+    language
+        What is said beside; without both the model has no words for its reasons.
     """
 
     def __init__(
@@ -54,11 +58,13 @@ class Scorer:
         tiers: dict | None = None,
         views: Mapping[str, tuple[Learner, dict]] | None = None,
         wording: Mapping[str, Mapping[str, Any]] | None = None,
+        language: Language | None = None,
     ):
         self.columns, self.learner, self.space = columns, learner, space
         self.similarity = None if space is None else Similarity(space)
         self.calibration, self.tiers = calibration or {}, tiers or {}
         self.views, self.wording = dict(views or {}), dict(wording or {})
+        self.language = language or Language()
 
     @classmethod
     def load(cls, folder: str | Path) -> "Scorer":
@@ -69,19 +75,20 @@ class Scorer:
         )
         if about["format_version"] != FORMAT_VERSION:
             raise ValueError(f"Format {about['format_version']} is not {FORMAT_VERSION}: retrain.")
-        space, wording = None, None
+        space, wording, language = None, None, None
         if (root / "similarity.npz").is_file():
             with np.load(root / "similarity.npz", allow_pickle=False) as arrays:
                 space = dict(arrays)
-        if (root / WORDING_FILE).is_file():
-            wording = _json(root / WORDING_FILE)
+        # Bundles made before models kept texts have sentences that nothing reads any more.
+        if (root / TEXTS_FILE).is_file():
+            wording, language = _json(root / WORDING_FILE), Language(_json(root / TEXTS_FILE))
         views = {
             name: (Learner.read(root, f"{name}-"), _json(path))
             for name in VIEWS
             if (path := root / f"{name}-view.json").is_file()
         }
         learner = Learner.read(root)
-        return cls(about["columns"], learner, space, calibration, tiers, views, wording)
+        return cls(about["columns"], learner, space, calibration, tiers, views, wording, language)
 
     def raw(self, values: Mapping[str, Any]) -> np.ndarray:
         """Raw scores (log-odds before calibration), shape (n,)."""
@@ -144,11 +151,10 @@ class Scorer:
         whole = self._why(values, 3 * most, threads, former)
         points = {f"{name}_points": [part[1][name] for part in whole] for name in PARTS}
         reasons = [reason for part in whole for reason in part[0]]
-        since = "" if former is None else former.since
         return {
             **{name: np.concatenate([*parts, np.empty(0)]) for name, parts in points.items()},
-            "reasons": [texts(found, "raises", most, since) for found in reasons],
-            "reasons_against": [texts(found, "lowers", most, since) for found in reasons],
+            "reasons": [texts(found, "raises", most) for found in reasons],
+            "reasons_against": [texts(found, "lowers", most) for found in reasons],
         }
 
     def typical(self, values: Mapping[str, Any]) -> float:
@@ -164,6 +170,7 @@ class Scorer:
         former: Former | None = None,
     ) -> list[tuple[list[list[Reason]], dict[str, np.ndarray]]]:
         before = None if former is None else self._former_points(former, threads)
+        since, say = "" if former is None else former.since, self.language
         found, start = [], 0
         for part in self._blocks(values, _REASONS_BLOCK):
             # LightGBM divides by the number of rows.
@@ -171,7 +178,7 @@ class Scorer:
                 continue
             contributions, facts = self._facts(part, threads)
             then = None if before is None else before[start : start + n]
-            reasons = strongest(facts, contributions, self.wording, part, top, then)
+            reasons = strongest(facts, contributions, self.wording, part, top, say, then, since)
             found.append((reasons, by_part(contributions, facts.per_log_odds, self.wording)))
             start += n
         return found
@@ -208,7 +215,9 @@ class Scorer:
             ranks = to_ranks(self.similarity.space, encode(self.columns, part))
             nearest = self.similarity.customers.nearest(ranks, part, k)
             space = self.similarity.space
-            found += look_alikes(space, names, self.wording, part, ranks, nearest, most)
+            found += look_alikes(
+                space, names, self.wording, part, ranks, nearest, most, self.language
+            )
         return found
 
     def _score(self, values: Mapping[str, Any], threads: int) -> dict[str, np.ndarray]:

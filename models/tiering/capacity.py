@@ -27,9 +27,13 @@ class CapacityTiers(Spec):
     """
 
     by: Literal["capacity"]
+    """Cut-offs from what sales can work."""
     reps: int = Field(ge=1)
+    """How many people call."""
     per_rep_per_week: int = Field(ge=1)
+    """How many accounts each can work in a week."""
     weeks: int = Field(default=4, ge=1)
+    """Newest weeks of the calibrate rows that are counted."""
 
 
 def capacity_cuts(

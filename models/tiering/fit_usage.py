@@ -32,16 +32,12 @@ MEANINGS: Mapping[tuple[str, str], str] = {
 
 
 class FitUsageSpec(Spec):
-    """The two views of a row.
-
-    Parameters
-    ----------
-    high_lift
-        High from this multiple of the base rate's odds in the calibrate fold on.
-    """
+    """The two views of a row."""
 
     enabled: bool = True
+    """Fit both scores."""
     high_lift: float = Field(default=1.0, gt=0)
+    """High from this multiple of the base rate's odds in the calibrate fold on."""
 
 
 @dataclass(frozen=True)

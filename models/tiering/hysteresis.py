@@ -11,16 +11,13 @@ from models.scoring.probability import TIERS, move_odds
 
 
 class HysteresisSpec(Spec):
-    """How far beyond a cut-off an account must be before its tier changes.
-
-    Parameters
-    ----------
-    margin
-        Log-odds of the probability, or log of the expected value: 0.15 is 15 % of the odds.
-    """
+    """How far beyond a cut-off an account must be before its tier changes."""
 
     enabled: bool = True
+    """A tier changes only beyond the margin, or upwards when something happened since the last
+    scoring."""
     margin: float = Field(default=0.15, gt=0, le=3)
+    """Log-odds of the probability, or log of the expected value: 0.15 is 15 % of the odds."""
 
 
 @dataclass(frozen=True)

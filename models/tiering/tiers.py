@@ -20,8 +20,11 @@ class _Ordered(Spec):
     """Three values, one per tier, falling from critical to warm."""
 
     critical: float = Field(gt=0)
+    """Where critical begins."""
     hot: float = Field(gt=0)
+    """Where hot begins."""
     warm: float = Field(gt=0)
+    """Where warm begins."""
 
     @model_validator(mode="after")
     def _check(self) -> "_Ordered":
@@ -34,9 +37,13 @@ class ProbabilityTiers(_Ordered):
     """Cut-offs given as probabilities: a row is hot from `hot` on, [hot, critical)."""
 
     by: Literal["probability"]
+    """Cut-offs are probabilities."""
     critical: float = Field(gt=0, le=1)
+    """Probability from which a row is critical."""
     hot: float = Field(gt=0, le=1)
+    """Probability from which a row is hot."""
     warm: float = Field(gt=0, le=1)
+    """Probability from which a row is warm."""
 
 
 class LiftTiers(_Ordered):
@@ -46,9 +53,13 @@ class LiftTiers(_Ordered):
     """
 
     by: Literal["lift"] = "lift"
+    """Cut-offs are multiples of the base rate's odds; the default kind."""
     critical: float = Field(default=10.0, gt=0)
+    """Multiple from which a row is critical."""
     hot: float = Field(default=5.0, gt=0)
+    """Multiple from which a row is hot."""
     warm: float = Field(default=2.0, gt=0)
+    """Multiple from which a row is warm."""
 
 
 class PrecisionTiers(_Ordered):
@@ -60,24 +71,25 @@ class PrecisionTiers(_Ordered):
     """
 
     by: Literal["precision"]
+    """Cut-offs by the share that converts."""
     critical: float = Field(default=0.5, gt=0, le=1)
+    """Share of critical that converts at least."""
     hot: float = Field(default=0.3, gt=0, le=1)
+    """Share of hot or better that converts at least."""
     warm: float = Field(default=0.1, gt=0, le=1)
+    """Share of warm or better that converts at least."""
     confidence: float = Field(default=0.8, ge=0.5, lt=1)
+    """How surely."""
 
 
 class ValueTiers(_Ordered):
-    """Cut-offs of expected value: probability x what the account is worth, in the unit of `column`.
-
-    Parameters
-    ----------
-    column
-        A number feature: what the account would pay. Where it is unknown, the training rows'
-        median stands in.
-    """
+    """Cut-offs of expected value: probability x what the account is worth, in units of `column`."""
 
     by: Literal["value"]
+    """Cut-offs of probability x account value."""
     column: str
+    """A number feature: what the account would pay. Where it is unknown, the training rows' median
+    stands in."""
 
 
 TierSpec = Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 from features.clock import to_text
 from features.errors import SettingsError, few
 from pipeline.importer.report import told_of_folders
-from pipeline.init.blocks import find_supply, write_features, write_question
+from pipeline.init.blocks import find_supply, write_features, write_question, write_signals
 from pipeline.init.data import write_data
 from pipeline.init.scorecard import write_scorecard
 from pipeline.init.yaml import Page, shown, text
@@ -63,9 +63,10 @@ def write_settings(
     content = render(profile, out.resolve().parent)
     parse(content, str(out))
     folders = skipped_folders(events, Path.cwd(), files)
+    # Before anything is said: a reader such as `head` may have seen enough.
+    write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
     for line in [*_found(profile), *told_of_folders(folders, Path.cwd())]:
         say(line)
-    write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
     say(f"\nWritten: {out}. Read it, then: make train SETTINGS={shlex.quote(str(out))}")
     return out
 
@@ -96,6 +97,8 @@ def render(profile: Profile, folder: Path) -> str:
     write_question(page, profile)
     page.gap()
     write_features(page, supply)
+    page.gap()
+    write_signals(page, supply)
     page.gap()
     write_scorecard(page, supply)
     page.gap()

@@ -6,7 +6,7 @@ from pipeline.init.scorecard import Supply
 from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
 from pipeline.profile.conversion import evidence
-from pipeline.profile.words import dimension_of, is_sign_up, words
+from pipeline.profile.words import dimension_of, has_word, is_sign_up, words
 
 _MOST_EVENTS = 60
 _MOST_CARRIERS = 3
@@ -18,6 +18,27 @@ _ATTRIBUTE_WORDS: tuple[tuple[Dimension, frozenset[str]], ...] = (
     ("value", frozenset({"used", "usage", "count", "storage", "files", "projects", "items"})),
 )
 _CALENDAR_DAYS = 28
+_MOST_FIRST_VALUE = 2
+_ASKED = ("request", "ask", "creat", "open", "contact", "submit", "sent", "ticket", "fill")
+# Beginnings of words; a name has one of every group.
+_SIGNALS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "limit": (("limit", "quota"),),
+    "pricing": (("pricing", "checkout", "billing"),),
+    "paid_feature": (("paid", "premium"), ("tried", "try", "attempt", "feature")),
+    "upsell": (("upgrad", "paywall", "upsell", "offer"), ("click",)),
+    "form": (("demo", "form", "sales"), _ASKED),
+    "support": (("support", "help"), _ASKED),
+    "success": (("goal", "workflow", "complet"), ("reach", "complet", "achiev", "finish")),
+}
+_SIGNAL_MEANINGS = {
+    "limit": "a limit of the free plan was reached",
+    "pricing": "they looked at prices",
+    "paid_feature": "they tried what a paid plan has",
+    "upsell": "they clicked an offer",
+    "form": "they asked to be called",
+    "support": "they asked for help",
+    "success": "they got something done",
+}
 
 
 def write_question(page: Page, profile: Profile) -> None:
@@ -99,6 +120,34 @@ def write_features(page: Page, supply: Supply) -> None:
         page.say(2, f"{left:,} rarer events count in the totals only.")
     _properties(page, profile)
     _attributes(page, supply)
+
+
+def write_signals(page: Page, supply: Supply) -> None:
+    """Which events mean what to sales, guessed from their words; kinds without a guess are told."""
+    names = [name for found in supply.catalogue.values() for name in found]
+    kinds = {kind: _named_so(names, groups) for kind, groups in _SIGNALS.items()}
+    first_value = [name for name in supply.catalogue["value"] if name not in kinds["success"]]
+    page.say(
+        0,
+        "PLEASE CHECK: what events mean to sales, guessed from their words. Hand-raises, next",
+        "actions and message drafts follow from it (docs/actions.md).",
+    )
+    page.add(0, "signals:" if first_value or any(kinds.values()) else "signals: {}")
+    for kind, found in kinds.items():
+        if found:
+            page.add(1, f"{kind}: {flow(found)}", _SIGNAL_MEANINGS[kind])
+    if first_value:
+        page.add(1, "first_value:", "nobody is called before any of these; raise at_least")
+        for name in first_value[:_MOST_FIRST_VALUE]:
+            page.add(2, f"- {{event: {text(name)}, at_least: 1}}")
+    if missing := [kind for kind, found in kinds.items() if not found]:
+        page.say(1, f"No event looks like: {', '.join(missing)}. Name them where there are any.")
+
+
+def _named_so(names: list[str], groups: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Names that have a word of every group, each once."""
+    found = [name for name in names if all(has_word(name, group) for group in groups)]
+    return list(dict.fromkeys(found))
 
 
 def _catalogue(profile: Profile) -> dict[Dimension, list[str]]:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from features.definitions import Dimension, slug
-from models.scorecard_rules import DEFAULT_RULES
-from pipeline.init.yaml import Page, text
+from models.scorecard import DEFAULT_RULES, PRESET_NAMES, roles_of
+from models.scorecard.presets import PresetName
+from pipeline.init.yaml import Page, flow, mapping, text
 from pipeline.profile import Profile
 from pipeline.profile.values import ValueFacts
 from pipeline.profile.words import has_word
@@ -163,8 +164,71 @@ _FIND: dict[str, Find] = {
 # fmt: on
 
 
+# What the events of a role are called, one stem of every group; in the order of the presets.
+# fmt: off
+_ROLES: dict[PresetName, dict[str, tuple[tuple[str, ...], ...]]] = {
+    "collaboration": {
+        "message": (("message", "chat"), ("sen", "post", "creat")),
+        "channel": (("channel",), ("creat", "add", "open")),
+        "integration": (("integrat", "calendar"), ("connect", "enabl", "add", "integrat")),
+    },
+    "project_management": {
+        "project": (("project",), ("creat", "add", "start")),
+        "task_done": (("task", "issue", "ticket"), ("complet", "done", "finish", "clos")),
+        "workflow": (("workflow",), ("creat", "custom", "add")),
+    },
+    "analytics": {
+        "event": (("track", "ingest", "captur"), ("event",)),
+        "dashboard": (("dashboard",), ("creat", "add")),
+        "report_shared": (("report", "dashboard"), ("shar",)),
+        "limit": (("limit", "quota"),),
+    },
+    "design": {
+        "file": (("file", "canvas", "board"), ("creat", "upload")),
+        "share": (("shar",),),
+        "comment": (("comment",), ("add", "creat", "post")),
+        "advanced": (("prototyp", "component", "plugin"),),
+    },
+}
+# fmt: on
+_LEAST_FOUND = 3
+"""Roles of a preset that must have an event before it is worth a word."""
+
+
+def suggested(supply: Supply) -> tuple[PresetName, dict[str, str]] | None:
+    """The preset whose roles the events' names fit best, and the event of each role found."""
+    names = [name for events in supply.catalogue.values() for name in events]
+    best: tuple[PresetName, dict[str, str]] | None = None
+    for preset in PRESET_NAMES:
+        found = {}
+        for role in roles_of(preset):
+            groups = _ROLES[preset][role]
+            fits = [name for name in names if all(has_word(name, group) for group in groups)]
+            if fits:
+                found[role] = fits[0]
+        if len(found) >= _LEAST_FOUND and (best is None or len(found) > len(best[1])):
+            best = preset, found
+    return best
+
+
+def _suggest(page: Page, supply: Supply) -> None:
+    found = suggested(supply)
+    if found is None:
+        return
+    preset, events = found
+    page.say(
+        0,
+        f"These events fit the preset `{preset}` (docs/scorecard.md). To take its five rules in",
+        "place of the ones below, write:",
+        "  scorecard:",
+        f"    preset: {preset}",
+        f"    events: {mapping({role: flow([name]) for role, name in events.items()})}",
+    )
+
+
 def write_scorecard(page: Page, supply: Supply) -> None:
     """All twenty rules; those that no feature can feed stand there without one."""
+    _suggest(page, supply)
     page.say(
         0,
         "The points scorecard is the baseline that the model must beat. A rule without a feature",

@@ -65,7 +65,7 @@ def hazard_path(
     shape = (len(accounts), spec.days)
     terms = {name: np.broadcast_to(term, shape).astype(np.float32) for name, term in terms.items()}
     log_hazard = np.full(shape, BASE_LOG_HAZARD)
-    for effect in EFFECTS:
+    for effect in spec.effects:
         log_hazard += effect.weight * terms[effect.name]
     here = np.arange(spec.days) >= _sign_up_day(spec, accounts)
     cumulative = np.cumsum(np.where(here, np.exp(log_hazard), 0.0), axis=1)

@@ -1,7 +1,7 @@
 """What is true of the demo world: its settings, its events, and the hazard that makes customers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 
@@ -79,6 +79,9 @@ class SimulateSpec(Spec):
         Other seeds give other worlds of the same kind.
     events_per_file
         A part file holds at most this many events.
+    milestone_strength
+        What the weights of milestones in the hazard are multiplied by: 0 plants none. Behaviour
+        does not depend on it, conversions do.
     """
 
     accounts: int = Field(default=6_000, ge=1)
@@ -86,6 +89,7 @@ class SimulateSpec(Spec):
     start: date = date(2024, 1, 1)
     seed: int = Field(default=7, ge=0)
     events_per_file: int = Field(default=250_000, ge=1_000)
+    milestone_strength: float = Field(default=1.0, ge=0, le=10)
 
     @property
     def start_us(self) -> int:
@@ -103,6 +107,16 @@ class SimulateSpec(Spec):
     @property
     def price_change(self) -> date:
         return self.start + timedelta(days=self.price_change_day)
+
+    @property
+    def effects(self) -> "tuple[Effect, ...]":
+        """`EFFECTS` with the weights of this world."""
+        return tuple(
+            replace(effect, weight=effect.weight * self.milestone_strength)
+            if effect.of_milestone
+            else effect
+            for effect in EFFECTS
+        )
 
     @property
     def n_blocks(self) -> int:
@@ -134,22 +148,41 @@ BASE_LOG_HAZARD = -6.62
 
 @dataclass(frozen=True)
 class Effect:
-    """One term of the log hazard: `weight` times a daily value of the account."""
+    """One term of the log hazard: `weight` times a daily value of the account.
+
+    `of_milestone` says that the value needs a milestone to be reached.
+    """
 
     name: str
     weight: float
     meaning: str
+    of_milestone: bool = False
 
 
 EFFECTS = (
     Effect("size_in_band", 0.5, "50 to 500 employees (0 or 1)"),
     Effect("target_industry", 0.5, "software or finance (0 or 1)"),
-    Effect("sources_milestone", 0.6, "the team has connected 3 data sources (0 or 1)"),
-    Effect("reports_milestone", 0.4, "the team has created 20 reports (0 or 1)"),
-    Effect("workflows_milestone", 0.5, "one member has completed 10 workflows (0 or 1)"),
+    Effect(
+        "sources_milestone",
+        0.6,
+        "the team has connected 3 data sources (0 or 1)",
+        of_milestone=True,
+    ),
+    Effect("reports_milestone", 0.4, "the team has created 20 reports (0 or 1)", of_milestone=True),
+    Effect(
+        "workflows_milestone",
+        0.5,
+        "one member has completed 10 workflows (0 or 1)",
+        of_milestone=True,
+    ),
     Effect("active_members", 0.3, "log of the members active in 7 days, 0 for none"),
     Effect("limit_hit", 0.2, "a limit reached in 14 days (0 or 1)"),
-    Effect("limit_after_milestone", 0.6, "limit_hit and at least one milestone (0 or 1)"),
+    Effect(
+        "limit_after_milestone",
+        0.6,
+        "limit_hit and at least one milestone (0 or 1)",
+        of_milestone=True,
+    ),
     Effect("pricing_viewed", 1.1, "pricing page viewed in 3 days (0 or 1)"),
     Effect("trend", 0.3, "member-days active in 7 days against the 7 before, in [-1, 1]"),
     Effect("dormant", -2.3, "no event in 7 days (0 or 1)"),
@@ -163,9 +196,13 @@ EFFECTS = (
 
 def describe(spec: SimulateSpec) -> dict:
     """The world in words and numbers, for `world.json`."""
+    said = spec.model_dump(mode="json")
+    if spec.milestone_strength == 1:
+        # Worlds made before it was a setting say nothing of it, and are the same worlds.
+        del said["milestone_strength"]
     return {
         "world_version": WORLD_VERSION,
-        "spec": spec.model_dump(mode="json"),
+        "spec": said,
         "company": "Tessera, a collaborative reporting tool with a free plan",
         "conversion": CONVERSION,
         "horizon_days": HORIZON_DAYS,
@@ -174,7 +211,7 @@ def describe(spec: SimulateSpec) -> dict:
         "base_log_hazard": BASE_LOG_HAZARD,
         "effects": [
             {"name": effect.name, "weight": effect.weight, "meaning": effect.meaning}
-            for effect in EFFECTS
+            for effect in spec.effects
         ],
         "milestones": [
             {

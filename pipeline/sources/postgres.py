@@ -14,14 +14,16 @@ _URL = re.compile(r"postgres(ql)?://")
 
 
 class PostgresTable(Spec):
-    """A ``postgres:`` block: takes the place of ``files:`` wherever rows are read.
+    """The ``postgres:`` block: takes the place of ``files:`` wherever rows are read.
 
     The password never stands here. libpq finds it in PGPASSWORD or ``~/.pgpass``, or the whole
     address is in the environment variable that `url_env` names.
     """
 
     url: str | None = None
+    """``postgresql://user@host:port/database``, never with a password."""
     url_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """In place of ``url``: the environment variable that holds the address."""
     table: str | None = None
     """``events`` or ``schema.events``."""
     query: str | None = None

@@ -31,6 +31,7 @@ class Origin(Spec):
     """Rows that lie in files or in Postgres; which of the two changes nothing else."""
 
     files: Files = ()
+    """Paths or globs; this or ``postgres``."""
     postgres: PostgresTable | None = None
 
     @model_validator(mode="after")
@@ -49,18 +50,26 @@ class PostHogSource(Origin):
     """A PostHog export: JSON lines, Parquet or a Postgres table, one event a row."""
 
     format: Literal["posthog"]
+    """Which kind of source this is."""
     account_group: str = "account"
+    """Key in ``$groups`` that names the account."""
     person_key: str | None = None
+    """A column that already identifies the person."""
     known_at: str | None = None
+    """A column with the time of arrival."""
     anonymous_history: Literal["link", "drop"] = "link"
+    """``link`` what came before identification to the person, or ``drop`` it."""
 
 
 class SegmentSource(Spec):
     """Segment-spec calls as JSON lines: track, identify, group, page, screen, alias."""
 
     format: Literal["segment"]
+    """Which kind of source this is."""
     files: Files
+    """Paths or globs."""
     anonymous_history: Literal["link", "drop"] = "link"
+    """``link`` what came before identification to the person, or ``drop`` it."""
 
     @property
     def origin(self) -> str:
@@ -72,22 +81,33 @@ class Columns(Spec):
     """Which column of a generic file holds what."""
 
     event: str | None = None
+    """Column of the event's name; without it give ``sources[].event``."""
     user: str | None = None
+    """Column of the user's id; this, ``account`` or both."""
     account: str | None = None
+    """Column of the account's id."""
     time: str
+    """Column of the time at which it happened."""
     known_at: str | None = None
+    """Column of the time at which it could be known."""
     event_id: str | None = None
+    """Column by which rows sent twice are recognised."""
 
 
 class GenericSource(Origin):
-    """CSV, Parquet, JSON lines or Postgres with one event a row; see `Columns`."""
+    """CSV, Parquet, JSON lines or Postgres with one event a row."""
 
     format: Literal["generic"]
+    """Which kind of source this is."""
     columns: Columns
     event: str | None = None
+    """One fixed event name, when the file holds one kind of event."""
     timezone: str = "UTC"
+    """Zone of times without one."""
     daily: bool = False
+    """Times are dates: known at the day's last microsecond."""
     where: Match = Field(default_factory=dict)
+    """Keep rows where a column has one of these values."""
 
     @model_validator(mode="after")
     def _complete(self) -> "GenericSource":
@@ -105,12 +125,19 @@ class Table(Origin):
     """A table of facts about accounts or users."""
 
     of: Level
+    """Whether the rows speak of accounts or users."""
     id: str
+    """Column of the account's or user's id."""
     time: str | None = None
+    """Column of the time from which the values hold; without it say ``static: true``."""
     timezone: str = "UTC"
+    """Zone of times without one."""
     static: bool = False
+    """The values are taken as known at every time, which can leak the outcome."""
     columns: dict[str, ValueType] = Field(default_factory=dict)
+    """Columns to keep as attributes, each ``number`` or ``category``."""
     account: str | None = None
+    """Of a table of users: the column that names the account."""
 
     @model_validator(mode="after")
     def _dated(self) -> "Table":
@@ -130,11 +157,17 @@ class Conversions(Origin):
     """A table of conversions; its rows become events named `event`."""
 
     of: Level
+    """Whether the rows speak of accounts or users."""
     id: str
+    """Column of the account's or user's id."""
     time: str
+    """Column of the time of the conversion."""
     timezone: str = "UTC"
+    """Zone of times without one."""
     daily: bool = False
+    """Times are dates."""
     event: str = "converted"
+    """Name that these rows get as events."""
 
     def as_source(self) -> GenericSource:
         """The same table read as a source with one fixed event name."""
@@ -156,24 +189,33 @@ class DeclaredAttribute(Spec):
     """An attribute taken with its history from $set, $group_set or traits."""
 
     of: Level
+    """Whether it belongs to accounts or users."""
     type: ValueType
+    """``number`` or ``category``."""
 
 
 class DerivedEvent(Spec):
     """Rows of `event` whose properties match get the name `name`; the first match wins."""
 
     name: str
+    """The new name."""
     event: str
+    """The event that is renamed where it matches."""
     where: Annotated[Match, Field(min_length=1)]
+    """Values that its properties must have."""
 
 
 class Exclude(Spec):
     """Test and employee traffic: left out of the log, counted."""
 
     email_domains: tuple[str, ...] = ()
+    """Domains of your own people's addresses."""
     users: tuple[str | int, ...] = ()
+    """Ids of users."""
     accounts: tuple[str | int, ...] = ()
+    """Ids of accounts."""
     properties: Match = Field(default_factory=dict)
+    """Rows whose properties have one of these values."""
 
 
 class DataSpec(Spec):
@@ -184,17 +226,29 @@ class DataSpec(Spec):
     """
 
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
+    """Event files or tables."""
     tables: tuple[Table, ...] = ()
+    """Attributes of accounts or users."""
     conversions: Conversions | None = None
     properties: dict[str, ValueType] | Literal["auto"] = Field(default_factory=dict)
+    """Event properties to keep, each ``number`` or ``category``; ``auto`` takes those that most
+    events carry."""
     max_properties: Annotated[int, Field(ge=1)] = 20
+    """With ``auto``: how many."""
     max_categories: Annotated[int, Field(ge=2)] = 1000
+    """With ``auto``: how many different values a category may have."""
     attributes: dict[str, DeclaredAttribute] = Field(default_factory=dict)
+    """Attributes to take from the events, by name, with their history."""
     derived_events: tuple[DerivedEvent, ...] = ()
+    """Events renamed by what their properties say."""
     drop_events: tuple[str, ...] = ()
+    """Event names to leave out."""
     exclude: Exclude = Exclude()
     until: str | None = None
+    """Leave out what became known at or after this time."""
     max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """More quarantined rows than this share is an error; so is a file without one good row, unless
+    this is 1."""
 
     @field_validator("until")
     @classmethod

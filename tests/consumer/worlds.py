@@ -37,7 +37,7 @@ def write_artefact(fitted: Fitted, root: Path, n_rows: int = 40, mark: str = "")
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(scoring.__file__).parent, code, ignore=skip)
     if mark:
-        telling = code / "facts.py"
+        telling = code / "language.py"
         text = telling.read_text()
         assert '"unknown"' in text
         telling.write_text(text.replace('return value or "unknown"', f'return value or "{mark}"'))
@@ -56,7 +56,7 @@ def write_artefact(fitted: Fitted, root: Path, n_rows: int = 40, mark: str = "")
     batch = batch.assign(**fitted.model.told(*given, most=3))
     like = fitted.model.look_alikes(*given, k=3)
     batch["look_alikes"] = [[one.name for one in row] for row in like]
-    batch["look_alikes_share"] = [[scoring.shared_in_words(one) for one in row] for row in like]
+    batch["look_alikes_share"] = [[one.told for one in row] for row in like]
     return Artefact(root / "model", pyfunc_frame(rows), batch)
 
 

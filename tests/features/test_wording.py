@@ -5,12 +5,14 @@ import re
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from features.definitions import Condition, Feature, Limit, Statistic
 from features.statistics import STATISTICS
+from features.texts import english
 from features.wording import meaning, phrase
-from models.scoring import show
+from models.scoring import Language
 from models.scoring import tell as fill
 
 WITH_PROPERTY = {"attribute"} | {name for name, one in STATISTICS.items() if one.over != "nothing"}
@@ -36,9 +38,12 @@ def feature(statistic: str, *, scope: str = "entity", events=("report_made",)) -
     )
 
 
-def tell(told: Feature, value: float | str | None) -> str:
+ENGLISH = Language(english().of_models())
+
+
+def tell(told: Feature, value: float | str | None, limit: float | None = None) -> str:
     """As a reason tells it: the sentences travel with the model, the number comes later."""
-    return fill(json.loads(json.dumps(phrase(told))), value)
+    return fill(json.loads(json.dumps(phrase(told))), value, ENGLISH, limit)
 
 
 @pytest.mark.parametrize("value", [None, 0.0, 1.0, -1.0, 0.25, 1234.5, "pro"])
@@ -64,6 +69,23 @@ def test_every_statistic_means_something(statistic):
         ("count", 1.0, "report made: 1 time in the last 7 days"),
         ("count", 12.0, "report made: 12 times in the last 7 days"),
         ("count", 0.0, "report made: 0 times in the last 7 days"),
+        ("days_since_last", 2.0, "report made 2 days ago"),
+        ("days_since_last", 0.4, "report made less than 1 day ago"),
+        ("gap_days", 1.0, "report made: every day on average in the last 7 days"),
+        ("gap_days", None, "report made: too few to see a rhythm in the last 7 days"),
+        ("per_active_day", None, "report made: none in the last 7 days"),
+        (
+            "slope",
+            -0.5,
+            "report made: every day 0.5 fewer than the day before, on average, in the last 7 days",
+        ),
+        ("slope", 0.0, "report made: no more and no fewer from day to day in the last 7 days"),
+        ("acceleration", 0.3, "report made: gaining pace over the last three spans of 7 days"),
+        ("acceleration", -2.0, "report made: losing pace over the last three spans of 7 days"),
+        ("new_members", 1.0, "report made: for the first time by 1 user in the last 7 days"),
+        ("limit_share", 0.8, "members: 80% of the limit"),
+        ("limit_share", None, "members: limit unknown"),
+        ("max", 5.0, "rows of report made: up to 5 in the last 7 days"),
         ("members", 3.0, "report made: by 3 users in the last 7 days"),
         ("days_since_last", None, "report made: never"),
         ("session_minutes", None, "no session in the last 7 days"),
@@ -71,7 +93,7 @@ def test_every_statistic_means_something(statistic):
         ("attribute", "software", "rows: software"),
         ("trend", 1.0, "report made in the last 7 days, but not in the 7 days before"),
         ("trend", -1.0, "report made: not in the last 7 days, but in the 7 days before"),
-        ("trend", 0.0, "report made: 1 time as often as in the 7 days before"),
+        ("trend", 0.0, "report made: as often as in the 7 days before"),
         ("trend", 0.5, "report made: 3 times as often as in the 7 days before"),
         ("trend", None, "report made: not in the last 7 days, nor in the 7 days before"),
     ],
@@ -93,7 +115,7 @@ def test_when_every_event_counts_the_subject_goes_without_saying():
     ("value", "text"), [(1e6, "1,000,000"), (-2.0, "-2"), ("", "unknown"), (0.001, "0.001")]
 )
 def test_numbers_are_written_as_people_write_them(value, text):
-    assert show(value) == text
+    assert ENGLISH.show(value) == text
 
 
 @pytest.mark.parametrize(
@@ -111,7 +133,7 @@ def test_the_latest_of_all_events_is_the_latest_event_not_the_latest_any_event(s
 def test_the_latest_of_a_group_of_events_is_one_event():
     group = replace(feature("days_since_last", events=("a", "b")), subject="team events")
     assert meaning(group) == "days since the latest team event"
-    assert tell(group, 3.0) == "latest team event: 3 days ago"
+    assert tell(group, 3.0) == "team event 3 days ago"
     assert tell(group, None) == "team events: never"
 
 
@@ -148,3 +170,42 @@ def test_a_condition_is_told_exactly():
     bound = Condition("price", at_least=1234.56)
     told = tell(replace(feature("count"), where=(bound,)), 1.0)
     assert told == "report made: 1 time in the last 7 days, where price is at least 1,234.56"
+
+
+def test_a_share_of_a_known_limit_is_told_in_whole_seats():
+    seats = feature("limit_share")
+    assert tell(seats, float(np.float32(0.8)), limit=5.0) == "4 of 5 seats used"
+    assert tell(seats, 1.2, limit=5.0) == "6 of 5 seats used"
+    assert tell(seats, 0.8, limit=float("nan")) == "members: 80% of the limit"
+    rows = replace(feature("limit_share"), property="rows")
+    assert tell(rows, 0.25, limit=1000.0) == "rows: 250 of 1,000"
+    assert tell(rows, 1 / 3, limit=10.0) == "rows: 3.3 of 10"
+    constant = replace(seats, limit=Limit("constant", "20"))
+    assert phrase(constant)["limit"] == 20.0
+
+
+@pytest.mark.parametrize("members", range(0, 300, 7))
+def test_float32_shares_of_any_limit_give_back_the_members(members):
+    seats = feature("limit_share")
+    for limit in (1, 3, 7, 49, 1000, 7777):
+        share = float(np.float32(members / limit))
+        assert tell(seats, share, limit=float(limit)) == f"{members:,} of {limit:,} seats used"
+
+
+def test_names_are_spoken_in_facts_and_kept_in_the_catalogue():
+    """A rep reads words, whoever looks for a column its name."""
+    odd = replace(feature("max"), property="file_size_b")
+    assert tell(odd, 3.0).startswith("file size b of report made: up to 3")
+    assert meaning(odd) == "largest file_size_b of report made in the last 7 days"
+
+
+def test_every_sentence_of_the_catalogue_belongs_to_a_statistic():
+    """What nothing says would be translated for nothing."""
+    statistics = {*get_args(Statistic), "events", "property", "members", "usage", "of_ones_own"}
+    spoken = {"facts", "zero", "negative", "below_one", "only_now", "only_before", "unknown"}
+    sections = {*spoken, "meanings", "of_limit"} | {f"{name}_of_all" for name in spoken}
+    for key in english().sentences:
+        section, _, name = key.partition(".")
+        assert section not in sections or name in statistics, key
+    for statistic in get_args(Statistic):
+        assert {f"facts.{statistic}", f"meanings.{statistic}"} <= english().sentences.keys()

@@ -35,6 +35,7 @@ FILES = {
     "calibration.json",
     "tiers.json",
     "reasons.json",
+    "texts.json",
     "settings.yaml",
 }
 

@@ -12,7 +12,7 @@ from models.dataset import Dataset
 from models.judging.bootstrap import Contender, evaluate
 from models.learners.encoding import values_of
 from models.propensity import ModelSpec, PropensityModel
-from models.scoring import PARTS, Former, show_points, worded
+from models.scoring import PARTS, Former, signed
 
 
 def _predict(model: PropensityModel, rows: Dataset) -> object:
@@ -222,8 +222,8 @@ def test_reasons_of_a_table_say_how_many_points_they_bring(fitted: object) -> No
     for place, reasons in enumerate(fitted.model.explain(*given, top=6)):
         for_it = [reason for reason in reasons if reason.points > 0][:2]
         against = [reason for reason in reasons if reason.points < 0][:2]
-        assert told["reasons"][place] == [worded(reason) for reason in for_it]
-        assert told["reasons_against"][place] == [worded(reason) for reason in against]
+        assert told["reasons"][place] == [reason.told for reason in for_it]
+        assert told["reasons_against"][place] == [reason.told for reason in against]
         assert all(": +" in text for text in told["reasons"][place])
         assert {reason.part for reason in reasons} <= set(PARTS)
 
@@ -251,7 +251,7 @@ def test_reasons_say_how_their_points_changed_since_an_earlier_time(fitted: obje
             text = next(text for text in texts if text.startswith(one.text + ": "))
             assert text.endswith("since Monday") == (abs(change) >= 0.5)
             if abs(change) >= 0.5:
-                shown = show_points(change).removesuffix(" points")
+                shown = signed(change)
                 assert f"points, {shown} since" in text
                 changed += 1
     assert changed > 30

@@ -8,7 +8,7 @@ from models.learners.encoding import values_of
 from models.metrics import pr_auc
 from models.propensity import ModelSpec, PropensityModel
 from models.scorecard import Scorecard, ScorecardSpec
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 
 RULES = (
     Rule(dimension="value", points=30, name="reports", feature="reports_count_7d", at_least=5),

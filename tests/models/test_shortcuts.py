@@ -27,7 +27,7 @@ from models.judging.shortcuts import (
 from models.learners.rungs import ModelSpec
 from models.metrics import roc_auc
 from models.propensity import PropensityModel
-from models.scorecard_rules import Rule
+from models.scorecard.rules import Rule
 from models.splits import FoldSpec, Split, temporal_split
 
 PARTS = ("train", "calibrate", "test")

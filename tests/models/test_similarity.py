@@ -416,7 +416,7 @@ def test_the_named_customers_are_those_that_make_the_distance() -> None:
     some = np.flatnonzero(np.isfinite(distance))[::50]
     scale = _growth(space, rows["values"]["as_of"])
     for row in some:
-        names, distances, _ = zip(*named[row], strict=True)
+        names, distances, *_ = zip(*named[row], strict=True)
         assert np.mean(distances) * scale[row] == pytest.approx(distance[row])
         assert list(distances) == sorted(distances)
         assert data.account[row] not in names

@@ -33,7 +33,7 @@ from models.learners.booster import BoosterSpec
 from models.learners.rungs import ModelSpec
 from models.metrics import log_loss
 from models.propensity import PropensityModel
-from models.scorecard_rules import DEFAULT_RULES
+from models.scorecard import DEFAULT_RULES
 from models.scoring import sigmoid
 
 SHORT = BoosterSpec(max_rounds=25, patience_rounds=5)

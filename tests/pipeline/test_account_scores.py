@@ -25,11 +25,12 @@ from pipeline.account_scores import account_table, write_account_scores
 from pipeline.dataset import Assembled, assemble
 from pipeline.heads import HeadFindings, heads_of, with_heads
 from pipeline.registry import Version
-from pipeline.report_heads import heads_section
+from pipeline.report.heads import heads_section
 from pipeline.settings import Run, load
 from pipeline.tables import read_table
 from pipeline.tier_history import history_of
 from pipeline.train import import_events
+from tests.browser.reader import read_sections
 from tests.conftest import SHOP, shop_events, silent
 
 VERSION = Version("pql-shop", 1, ("champion",), "run")
@@ -156,16 +157,17 @@ def test_accounts_are_judged_on_those_that_had_not_converted(teams):
 
 def test_the_report_says_what_each_head_is_worth(teams):
     found = teams.found
-    text = heads_section(found.heads, found.days, found.value, found.accounts)
+    page = read_sections(heads_section(found.heads, found.days, found.value, found.accounts))
     evidence = found.heads.days.forecast.evidence
-    assert "### Expected days to conversion" in text
+    text = page.text
+    assert (3, "Expected days to conversion") in page.headings
     assert f"{evidence.converting:,} to judge by are too few" in text
     assert "Expected value" not in text
     assert "1 minus the product of (1 - probability) over all members" in text
     assert f"calibrated on {found.heads.accounts.rows:,} rows of accounts" in text
     ours = found.accounts.query("metric == 'pr_auc' and contender == 'account'")["value"].item()
-    assert f"| PR-AUC | {ours:.3f} |" in text
-    assert heads_section(Heads(), None, None, None) == ""
+    assert page.table("Accounts of the test rows").row("PR-AUC")["account"] == f"{ours:.3f}"
+    assert heads_section(Heads(), None, None, None) is None
 
 
 def test_the_report_tells_what_was_kept_from_what_was_not(teams):
@@ -175,13 +177,13 @@ def test_the_report_tells_what_was_kept_from_what_was_not(teams):
         forecast = Forecast(learner if kept else None, 20.0, 1.0, evidence)
         heads = Heads(value=ValueHead(None, forecast, scale, (18.0, 22.0)))
         result = ValueResult(900, 80, 3, 110.0, 100.0, 1.1, 0.9, 1.3, 21.0, 20.5)
-        text = heads_section(heads, None, result, None)
+        text = read_sections(heads_section(heads, None, result, None)).text
         assert told in text
         assert "trees change the loss of a constant by -30.0 % (standard error 10.0 %)" in text
         assert "Said / came is 1.10 (95 %: 0.900 to 1.30; 1 is best)" in text
         assert "days" not in text
     heads = Heads(value=ValueHead("seats", forecast, scale, (18.0, 22.0)))
-    assert "`seats` stands in for it" in heads_section(heads, None, None, None)
+    assert "seats stands in for it" in read_sections(heads_section(heads, None, None, None)).text
 
 
 def test_a_scores_table_gets_the_columns_of_the_heads_row_by_row(teams):

@@ -9,7 +9,8 @@ from models.leakage.finding import Audit, Check, Finding, Planted
 from models.leakage.origin import Origin
 from models.leakage.spec import AuditSpec
 from pipeline.audit import refuse_leaks
-from pipeline.report_audit import audit_section, finding_rows
+from pipeline.report.audit import audit_section, finding_rows
+from tests.browser.reader import read_sections
 from tests.leaks.worlds import audit_settings
 
 
@@ -63,20 +64,21 @@ def test_an_audit_that_misses_its_own_leak_is_not_believed():
 def test_a_name_that_is_accepted_without_need_is_told():
     found = audit(finding(), allow=("charged", "chargd"))
     assert found.unused_allowances == ("chargd",)
-    assert "'chargd'" in audit_section(found)
+    assert "'chargd'" in read_sections(audit_section(found)).text
 
 
 def test_the_section_shows_the_gravest_first_and_what_was_looked_at():
-    text = audit_section(
-        audit(finding("told", "a | b"), finding("warn", "w"), finding("fail", "f"))
-    )
-    assert text.index("event 'f'") < text.index("event 'w'") < text.index("event 'a \\| b'")
-    assert "| event time | 9 events | 1 of 1 |" in text
+    found = audit(finding("told", "a | b"), finding("warn", "w"), finding("fail", "f"))
+    page = read_sections(audit_section(found))
+    assert [row[1] for row in page.table("What leaks").rows] == ["event 'f'", "event 'w'"]
+    assert [row[1] for row in page.table("No alarm").rows] == ["event 'a | b'"]
+    checks = next(table for table in page.tables if "not believed" in table.caption)
+    assert checks.rows == [["event time", "9 events", "1 of 1"]]
 
 
 def test_the_section_of_a_blind_check_says_why():
     blind = Audit((Check("hidden hours", "", blind="3 rows; something can be said from 20 on"),))
-    assert "nothing can be said: 3 rows" in audit_section(blind)
+    assert "nothing can be said: 3 rows" in read_sections(audit_section(blind)).text
     assert blind.passed
 
 

@@ -9,13 +9,15 @@ import pytest
 
 from features.clock import DAY_US
 from models.judging.bootstrap import METRICS, Contender
+from models.judging.metric_words import METRIC_NAMES
 from models.splits import FOLDS
 from pipeline import tracking
 from pipeline.champion import load_champion
 from pipeline.evaluate import evaluate
 from pipeline.evaluate_printing import print_backtest
 from pipeline.settings import load
-from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES
+from pipeline.wording import interval, shown
+from tests.browser.reader import Reader, read
 
 PNG = b"\x89PNG\r\n\x1a\n"
 BLOCK = "backtest: {folds: 2, test_days: 14, calibrate_days: 28, min_positives: 5}"
@@ -42,8 +44,12 @@ def _latest_first(fold) -> Contender:
     return Contender(fold.test.as_of.astype(float), np.full(len(fold.test), 0.1))
 
 
+def _read(result) -> Reader:
+    return read(result.report)
+
+
 def _page(result) -> str:
-    return result.report.read_text()
+    return _read(result).text
 
 
 def _runs(run) -> list:
@@ -81,43 +87,43 @@ def test_parts_follow_each_other_with_the_horizon_between(backtested) -> None:
     assert older.folds[-1].last_as_of < newer.folds[-1].first_as_of
 
 
-def test_the_page_has_every_metric_with_its_meaning_and_no_number_missing(backtested) -> None:
-    text = _page(backtested[1])
+def test_the_page_has_every_metric_and_no_number_missing(backtested) -> None:
+    _, result, _ = backtested
+    page = _read(result)
+    table = result.backtest.table.set_index(["metric", "contender"])
+    told = {
+        row[0]: row[1]
+        for caption in ("On the test rows of all folds", "The other metrics")
+        for row in page.table(caption).rows
+    }
     for metric in METRICS:
-        line = next(line for line in text.splitlines() if f"| {METRIC_NAMES[metric]} |" in line)
-        assert METRIC_MEANINGS[metric] in line
-    assert re.findall(r"\bnan\b|\bNaN\b|\bNone\b|\binf\b|[{}]", text) == []
+        model = table.loc[(metric, "model")]
+        within = interval(model["low"], model["high"])
+        assert told[METRIC_NAMES[metric]] == f"{shown(model['value'])} | {within}"
+    assert re.findall(r"\bnan\b|\bNaN\b|\bNone\b|\binf\b|[{}]", page.text) == []
 
 
 def test_every_table_row_of_the_page_has_as_many_cells_as_its_header(backtested) -> None:
-    width = None
-    for line in _page(backtested[1]).splitlines():
-        cells = line.count("|") if line.startswith("|") else None
-        assert width is None or cells is None or cells == width, line
-        width = cells
-
-
-def test_the_pictures_of_the_page_exist(backtested) -> None:
-    _, result, _ = backtested
-    names = re.findall(r"!\[.+?\]\((.+?)\)", _page(result))
-    assert names == ["folds.png", "metrics.png"]
-    for name in names:
-        assert (result.report.parent / name).read_bytes().startswith(PNG)
+    for table in _read(backtested[1]).tables:
+        assert {len(row) for row in table.rows} == {len(table.names)}, table.caption
 
 
 def test_verdicts_stand_at_the_top_and_the_folds_in_a_table(backtested) -> None:
     _, result, _ = backtested
-    top = _page(result)[:900]
-    assert f"**{result.backtest.verdict}**" in top
-    assert result.champion.verdict in top
-    for number, split in enumerate(result.splits, 1):
-        for row in split.describe():
-            assert f"| {number} | {row['fold']} | {row['from']} | {row['to']} |" in _page(result)
+    text = _read(result).text
+    numbers = text.index("Does it hold over time?", text.index(result.backtest.verdict))
+    assert result.champion.verdict in text[:numbers]
+    rows = _read(result).table("Parts of each fold").rows
+    assert [row[:3] for row in rows] == [
+        [f"{number} {row['fold']}", row["from"], row["to"]]
+        for number, split in enumerate(result.splits, 1)
+        for row in split.describe()
+    ]
 
 
 def test_who_else_was_judged_is_on_the_page(backtested) -> None:
-    text = _page(backtested[1])
-    assert text.count("| latest first |") == 1
+    table = _read(backtested[1]).table("Nulls and others on the same rows")
+    assert "latest first" in [row[0] for row in table.rows]
 
 
 def test_the_champion_is_judged_on_what_it_had_not_seen(backtested) -> None:
@@ -154,7 +160,7 @@ def test_two_backtests_with_one_seed_write_equal_bytes(backtested, sibling, shop
     again = evaluate(run, lambda _: None, entrants={"latest first": _latest_first})
     _, result, _ = backtested
     assert again.report.parent.name == result.report.parent.name
-    for name in ("report.md", "folds.png", "metrics.png"):
+    for name in ("report.html", "folds.png"):
         mine, theirs = (one.report.with_name(name).read_bytes() for one in (result, again))
         assert mine == theirs, name
 
@@ -189,7 +195,7 @@ def test_mlflow_keeps_metrics_settings_and_the_page(backtested) -> None:
     assert kept.data.params["evaluation.backtest.folds"] == "2"
     assert kept.data.tags["verdict"] == result.backtest.verdict
     names = {item.path for item in client.list_artifacts(result.run_id, "report")}
-    assert names == {f"report/{name}" for name in ("report.md", "folds.png", "metrics.png")}
+    assert names == {f"report/{name}" for name in ("report.html", "folds.png")}
 
 
 def test_what_is_printed_names_all_folds_metrics_and_verdicts(backtested, capsys) -> None:

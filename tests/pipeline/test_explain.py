@@ -5,7 +5,6 @@ import pytest
 
 from features.clock import to_text
 from features.errors import EventLogError
-from models.scoring import worded
 from pipeline.explain import explain
 
 
@@ -30,7 +29,7 @@ def test_an_explanation_ends_at_the_score_of_the_batch(best):
 
 def test_it_gives_the_reasons_and_customers_of_the_batch_first(best):
     found, row = best
-    raising = [worded(reason) for reason in found.reasons if reason.direction == "raises"]
+    raising = [reason.told for reason in found.reasons if reason.direction == "raises"]
     assert raising[: len(row["reasons"])] == list(row["reasons"])
     assert [one.name for one in found.look_alikes][:3] == list(row["look_alikes"])
 

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from models.judging.evaluation import MIN_CONVERTING
+from models.judging.metric_words import METRIC_MEANINGS, METRIC_NAMES
 from pipeline import registry
 from pipeline.card_text import DESCRIPTION_LENGTH, description_of, recalibrated_card
 from pipeline.model_card_parts import HEADLINES
 from pipeline.recalibrate import recalibrate
-from pipeline.wording import METRIC_MEANINGS, METRIC_NAMES, percent, shown
+from pipeline.wording import percent, shown
 
 # Mitchell et al. 2019, table 1.
 SECTIONS = [

@@ -18,7 +18,7 @@ from pipeline.cli import main
 from pipeline.ledger_outcomes import counted, joined
 from pipeline.monitor import Monitoring, monitor
 from pipeline.monitor_reference import read_reference, write_reference
-from pipeline.report_monitor import write_monitor_page
+from pipeline.report.monitor import write_monitor_page
 from pipeline.settings import Run, load
 from tests.conftest import shop_events, silent
 

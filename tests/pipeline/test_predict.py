@@ -41,6 +41,16 @@ COLUMNS = [
     "reasons_against",
     "look_alikes",
     "look_alikes_share",
+    "trigger",
+    "trigger_fact",
+    "triggered_at",
+    "next_action",
+    "why_not_now",
+    "asked_at",
+    "message",
+    "action_text",
+    "contact",
+    "draft",
     "scored_at",
 ]
 

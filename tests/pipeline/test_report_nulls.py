@@ -1,4 +1,4 @@
-"""The report's words on nulls, shortcuts and segments: every number with its range and meaning."""
+"""Sections on nulls, shortcuts and segments: every number with its range and meaning."""
 
 from types import SimpleNamespace
 
@@ -13,8 +13,9 @@ from models.judging.segment_metrics import measure_segments
 from models.judging.segment_verdict import worst_segment
 from models.judging.segments import Segmentation, SegmentSpec
 from models.judging.shortcuts import SHORTCUTS
-from pipeline.report_nulls import nulls_section, shortcuts_section
-from pipeline.report_segments import segments_section
+from pipeline.report.against import nulls_section, shortcuts_section
+from pipeline.report.segments import segments_section
+from tests.browser.reader import read_sections
 
 
 @pytest.fixture(scope="module")
@@ -30,27 +31,19 @@ def rows() -> SimpleNamespace:
     )
 
 
-def _cells(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-
-
 def test_nulls_stand_beside_the_model_and_are_explained(rows: SimpleNamespace) -> None:
     guess = Contender(rows.noise, np.full(600, 0.2))
     found = (Null("noise 1", "drawn at random", guess), Null("noise 2", "drawn at random", guess))
     who = Contender(rows.probability, rows.probability)
     table = beside_nulls(who, found, rows, capacity=10, n_bootstrap=30, seed=0)
     sentence = nearest_null(table, 60)
-    text = nulls_section(table, found, sentence)
-    head, _, *lines = _cells(text)
-    assert [line[0] for line in lines] == ["model", "noise 1", "noise 2"]
-    assert all(len(line) == len(head) for line in lines)
-    assert lines[0][-1] == ""
-    assert " to " in lines[1][-1]
-    assert "- *noise 1*, *noise 2*: drawn at random." in text
-    assert sentence in text
-    for name in head[1:-1]:
-        assert f"- {name}: " in text
+    page = read_sections(nulls_section(table, found, sentence))
+    (told,) = page.tables
+    assert [row[0] for row in told.rows] == ["model", "noise 1", "noise 2"]
+    assert told.rows[0][-1] == ""
+    assert " to " in told.rows[1][-1]
+    assert "noise 1, noise 2: drawn at random." in page.text
+    assert sentence in page.text
 
 
 def test_each_shortcut_has_honest_claimed_and_price_and_says_what_it_does() -> None:
@@ -64,17 +57,28 @@ def test_each_shortcut_has_honest_claimed_and_price_and_says_what_it_does() -> N
             for metric in PART_METRICS
         ]
     )
-    text = shortcuts_section(table, "A sentence.")
-    head, _, *lines = _cells(text)
-    assert head == ["shortcut", "metric", "honest", "claimed", "price", "on the same rows"]
-    assert {line[0] for line in lines} == set(SHORTCUTS)
-    assert {tuple(line[2:]) for line in lines} == {
-        tuple(f"{value:.3f} ({value:.3f} to {value:.3f})" for value in values.values())
-    }
-    for name, told in SHORTCUTS.items():
-        assert f"- *{name}*: {told}; tested on 1,234 rows with 56 converting, 12 with 3 of" in text
-    for name in {line[1] for line in lines}:
-        assert f"- {name}: " in text
+    page = read_sections(shortcuts_section(table, "A sentence."))
+    assert page.tables[0].caption == "ROC-AUC"
+    assert len(page.tables) == 5
+    for told in page.tables:
+        assert told.names == ["shortcut", "honest", "claimed", "price", "on the same rows"]
+        assert [line[0] for line in told.rows] == list(SHORTCUTS)
+        for line in told.rows:
+            assert line[1:] == [f"{v:.3f} | {v:.3f} to {v:.3f}" for v in values.values()]
+    for name, how in SHORTCUTS.items():
+        begins = f"{name}: {how}; tested on 1,234 rows with 56 converting, 12 with 3 of"
+        assert begins.replace("`", "") in page.text
+
+
+def test_a_shortcut_of_which_too_little_is_known_says_so() -> None:
+    numbers = {f"{name}{end}": np.nan for name in ("honest", "claimed", "price", "same_price")
+               for end in ("", "_low", "_high")}  # fmt: skip
+    counts = {"rows": 1, "converting": 0, "same_rows": 0, "same_converting": 0}
+    table = pd.DataFrame(
+        [{"shortcut": "random rows", "metric": m} | counts | numbers for m in PART_METRICS]
+    )
+    page = read_sections(shortcuts_section(table, ""))
+    assert page.tables[0].rows == [["random rows", *["too few"] * 4]]
 
 
 def test_segments_with_few_conversions_show_their_calibration_and_no_ranking(
@@ -84,10 +88,11 @@ def test_segments_with_few_conversions_show_their_calibration_and_no_ranking(
     by = Segmentation("plan", None, ("big|bold", "tiny"), member)
     who, spec = Contender(rows.probability, rows.probability), SegmentSpec()
     table = measure_segments(rows.label, who, rows.cluster, [by], spec, n_bootstrap=30, seed=0)
-    text = segments_section(table, worst_segment(table), spec)
-    assert "plan: big\\|bold" in text
-    tiny = text.split("| plan: tiny | 9 |")[1].splitlines()[0]
-    assert tiny.count("too few") == 3
-    assert tiny.count("%") == 3
-    assert "No segment stands out among 2 comparisons" in text or "2 comparisons" not in text
-    assert text.count("too few") == 4
+    page = read_sections(segments_section(table, worst_segment(table), spec))
+    told = page.table("Metrics within each segment")
+    assert [row[0] for row in told.rows] == ["all rows", "plan: big|bold", "plan: tiny"]
+    tiny = told.row("plan: tiny")
+    assert tiny["rows"] == "9"
+    assert list(tiny.values())[-3:] == ["too few"] * 3
+    assert "too few" not in " ".join(told.row("plan: big|bold").values())
+    assert worst_segment(table) in page.text

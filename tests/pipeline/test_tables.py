@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from features.errors import SettingsError
-from pipeline.tables import read_table, write_atomically
+from pipeline.tables import read_table, write_atomically, write_csv
 
 
 def test_ids_that_look_like_numbers_stay_texts(tmp_path):
@@ -62,3 +62,19 @@ def test_a_failing_write_leaves_the_old_file_and_nothing_else(tmp_path):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert [item.name for item in tmp_path.iterdir()] == ["scores.csv"]
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_all_else_stays(tmp_path):
+    rows = pd.DataFrame(
+        {
+            "name": ["=HYPERLINK(1)", "@cmd", "Acme - Labs", None],
+            "change": [-1.5, 2.0, 0.0, float("nan")],
+            "at": pd.to_datetime(["2024-01-01"] * 4),
+        }
+    )
+    write_csv(tmp_path / "scores.csv", rows)
+    told = pd.read_csv(tmp_path / "scores.csv", parse_dates=["at"])
+    assert told["name"].tolist()[:3] == ["'=HYPERLINK(1)", "'@cmd", "Acme - Labs"]
+    assert told["name"].isna().tolist() == [False, False, False, True]
+    assert told["change"].tolist()[:3] == [-1.5, 2.0, 0.0]
+    assert (told["at"] == rows["at"]).all()

@@ -166,6 +166,24 @@ def test_a_rule_without_data_keeps_its_points_and_says_so(worlds):
     assert next(rule for rule in found.spec.rules if rule.name == "gone").points == 25
 
 
+def test_of_a_rule_that_nobody_earns_nothing_is_learnt_and_its_points_stay(worlds, fit):
+    never = "unheard of | +35 value: feature strong_count_28d >= 99"
+    rules = [rule.line for rule in _spec(OLD).rules]
+    spec = ScorecardSpec.model_validate_json(json.dumps({"rules": [*rules, never]}))
+    found = fit_points(*worlds, spec, n_bootstrap=60, seed=3)
+    last = found.rules[-1]
+    assert (last.points, last.share, last.verdict) == (35, 0, "never earned")
+    assert np.isnan([last.learnt, last.low, last.high]).all()
+    assert [one.points for one in found.rules[:-1]] == [one.points for one in fit.rules]
+    assert found.spec.rules[-1].points == 35
+
+
+def test_no_interval_leaves_the_scale_of_points(worlds):
+    """Of a card of one rule all points are its own."""
+    found = fit_points(*worlds, _spec({"strong": 90}), n_bootstrap=60, seed=3)
+    assert all(-100 <= one.low <= one.high <= 100 for one in found.rules)
+
+
 def test_too_few_conversions_are_refused_and_so_is_a_card_without_data(worlds):
     data, later = worlds
     with pytest.raises(NotEnoughHistory, match="accounts convert on the rows to learn from"):

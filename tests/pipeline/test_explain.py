@@ -1,10 +1,14 @@
 """One entity's way from its events to its tier, and what is said of who is not asked about."""
 
+import re
+
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from features.clock import to_text
 from features.errors import EventLogError
+from pipeline.cli import main
 from pipeline.explain import explain
 
 
@@ -99,3 +103,17 @@ def test_of_an_entity_without_a_past_there_is_nothing_to_count(shop):
 def test_an_unknown_entity_is_an_error_with_the_nearest_id(shop):
     with pytest.raises(EventLogError, match=r"no user 'user 7' among the 180.*mean 'user \d+'\?"):
         explained(shop, "user 7")
+
+
+def test_the_printed_columns_add_up_to_the_score(demo, best):
+    """What is printed is rounded to two digits: a line each may be half a hundredth off."""
+    told, _ = best
+    arguments = ["--entity", told.entity, "--as-of", to_text(told.as_of), "--model", "1"]
+    done = CliRunner().invoke(main, ["explain", "--settings", str(demo.run.path), *arguments])
+    lines = done.stdout.splitlines()
+    begin = next(at for at, line in enumerate(lines) if "log-odds" in line)
+    end = next(at for at, line in enumerate(lines) if "all points, and the raw score" in line)
+    added = [float(found) for line in lines[begin:end]
+             for found in re.findall(r"^ (?:\S+)? +([+-]\d+\.\d\d) ", line)]  # fmt: skip
+    assert len(added) > 3
+    assert sum(added) == pytest.approx(told.raw_score, abs=0.005 * (len(added) + 1))

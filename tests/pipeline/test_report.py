@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.judging.ablation import similarity_verdict
+from models.judging.curves import ReliabilityRow
 from models.judging.data_quality import DataQuality, Unknown
 from models.judging.metric_words import METRIC_MEANINGS, METRIC_NAMES
 from models.leakage.finding import Audit, Check, Finding, Planted
@@ -195,6 +196,27 @@ def test_what_to_do_begins_with_the_gravest_reason_not_to_call(demo):
     assert "leaks first" in what_to_do(worse, 29, tiers, rate, audit=_audit())
     assert model_is_better(better, 30)
     assert not model_is_better(better, 29)
+
+
+def _came(*tiers: tuple[str, float, float, float, float]) -> list[ReliabilityRow]:
+    """Tier, predicted, observed and its interval; lowest tier first."""
+    return [ReliabilityRow(name, 100, *figures) for name, *figures in tiers]
+
+
+def test_whom_to_call_claims_no_more_of_the_tiers_than_they_showed(demo):
+    better = _with_interval(demo.training.evaluation, 0.1, 0.2)
+    apart = _came(("hot", 0.2, 0.2, 0.15, 0.25), ("critical", 0.5, 0.5, 0.4, 0.6))
+    kept = what_to_do(better, 30, apart, 0.02)
+    assert kept.startswith("Call critical (100 test rows, 50.0 % converted) and hot")
+    assert "promise" not in kept
+    assert "not shown" not in kept
+    missed = _came(("hot", 0.38, 0.32, 0.2, 0.45), ("critical", 0.44, 0.27, 0.16, 0.43))
+    told = what_to_do(better, 30, missed, 0.08)
+    assert "The promise of critical was not kept" in told
+    assert "Which of the two converts more often is not shown" in told
+    vague = _came(("hot", 0.2, 0.1, 0.01, 0.2), ("critical", 0.5, 0.1, 0.05, 0.3))
+    assert what_to_do(better, 30, vague, 0.08).startswith("Try the list before you rely on it")
+    assert "Nobody is critical or hot" in what_to_do(better, 30, [], 0.08)
 
 
 def test_how_sure_names_the_nulls_that_the_model_is_not_shown_to_beat(demo):

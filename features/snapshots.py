@@ -152,10 +152,11 @@ def own_rows(log: EventLog, level: Level, ids: np.ndarray, as_of: np.ndarray) ->
     if len(ids) != len(moments):
         raise EventLogError(f"There are {len(ids)} ids and {len(moments)} as_of times.")
     code = {name: index for index, name in enumerate(log.ids(level))}
-    unknown = [name for name in ids if str(name) not in code]
+    unknown = [name for name in map(str, ids) if name not in code]
     if unknown:
+        names = few(list(dict.fromkeys(unknown)))
         raise EventLogError(
-            f"{len(unknown)} of {len(ids)} rows name no {level} of the log: {few(unknown)}."
+            f"{len(unknown)} of {len(ids)} rows name no {level} of the log: {names}."
         )
     entity = np.array([code[str(name)] for name in ids], np.int32)
     return Snapshots.of(level, entity, moments, log.ids(level))

@@ -126,7 +126,10 @@ def temporal_split(dataset: "Dataset", horizon_days: int, spec: FoldSpec) -> Spl
         n, least = int(per_time.sum()), spec.min_positives
         few = n < len(FOLDS) * least
         reason = "There are too few conversions" if few else "The history is too short"
-        remedy = "Wait for more, or bring a longer history."
+        remedy = (
+            "Wait for more, bring a longer history, or look whether conversion.events names the "
+            "right event."
+        )
         if not few:
             remedy = "Bring a longer history or shorten horizon_days."
         raise NotEnoughHistory(

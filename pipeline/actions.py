@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,13 @@ from models.actions.wording import (
     message_for,
     trigger_fact,
 )
+from models.actions.words import Words
 from pipeline.actions_messages import Templates
 from pipeline.ledger_asks import asks_before
 from pipeline.registry import Version
 from pipeline.settings import Run
+from pipeline.texts import texts_of
+from pipeline.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,13 +84,16 @@ def advised(
     Raises
     ------
     SettingsError
-        When a template can't be used, or a file of the ledger can't be read.
+        When a template or the texts can't be used, or a file of the ledger can't be read.
     """
     signals, spec = run.settings.signals, run.settings.actions
-    templates = templates_of(run)
+    templates, words = templates_of(run), Words(texts_of(run))
     names, milestones = events_read(signals, spec)
     if unknown := [name for name in names if name not in log.event_codes]:
-        say(f"Warning: signals and actions name events that never happened: {few(unknown)}")
+        say(
+            f"Warning: signals and actions name events that never happened: {few(unknown)}"
+            f"{did_you_mean(unknown, log.event_codes)}"
+        )
     if first_value_unknown(signals):
         say("Actions: signals.first_value names no event, so no outreach is held back as too early")
     as_of = int(rows.as_of.max(initial=0))
@@ -109,8 +116,9 @@ def advised(
         tier_before=scores["tier_before"].to_numpy(object),
         alike=_alike(scores),
         asks=asks_before(run, version, as_of, alias),
+        words=words,
     )
-    return _told(run, log, rows, scores, facts, advice, addresses, templates)
+    return _told(run, log, rows, scores, facts, advice, addresses, templates, words)
 
 
 def templates_of(run: Run) -> Templates:
@@ -134,6 +142,7 @@ def _told(
     advice: list[Advice | None],
     addresses: np.ndarray,
     templates: Templates,
+    words: Words,
 ) -> Advised:
     """The table with its advice in words."""
     signals, spec = run.settings.signals, run.settings.actions
@@ -148,17 +157,19 @@ def _told(
 
     def known(row: int) -> dict[str, Fact]:
         person = Person(names[row], contacts[row], plans[row])
-        return message_facts(row, facts, signals, milestones, person)
+        return message_facts(row, facts, signals, milestones, person, words)
 
     for row, one in enumerate(advice):
         if one is None:
             continue
-        template = message_for(one, row, facts, signals, milestones)
+        template = message_for(one, partial(known, row))
         draft = templates.draft(template, known(row)) if template else None
         filled: dict[str, object] = {
             "trigger": one.trigger,
             "trigger_fact": trigger_fact(
-                one, row, facts, signals, milestones, alike=alike[row], reason=reason[row]
+                *(one, row, facts, signals, milestones, words),
+                alike=alike[row],
+                reason=reason[row],
             ),
             "triggered_at": one.triggered_at,
             "next_action": one.action,

@@ -32,6 +32,22 @@ class _UnknownFactError(Exception):
     """A template says a fact that is not known of this account."""
 
 
+class _Unknown:
+    """A fact that is not known, inside a template: like nothing to a condition, never a text."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, _Unknown)
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+    def __str__(self) -> str:
+        raise _UnknownFactError
+
+
 @dataclass(frozen=True)
 class Templates:
     """The three templates, checked; by name."""
@@ -66,6 +82,12 @@ class Templates:
             return _rendered(self.by_name[name], facts)
         except _UnknownFactError:
             return None
+
+    def lacking(self, name: str, facts: "Mapping[str, Fact]") -> tuple[str, ...]:
+        """The unknown facts that a template can't do without, were all others known."""
+        unknown = [fact for fact, value in facts.items() if value is None]
+        whole = {**facts, **{fact: _SAMPLE[fact] for fact in unknown}}
+        return tuple(fact for fact in unknown if self.draft(name, {**whole, fact: None}) is None)
 
 
 def _own(folder: Path) -> dict[str, Path]:
@@ -130,8 +152,9 @@ def _check_parts(environment: "Environment", text: str, path: Path) -> None:
 def _rendered(template: "Template", facts: "Mapping[str, Fact]") -> str:
     from jinja2 import TemplateError
 
+    known = {name: _Unknown() if value is None else value for name, value in facts.items()}
     try:
-        text = template.render(**facts)
+        text = template.render(known)
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         if any(value is None for value in facts.values()) and isinstance(error, TypeError):
             # An unknown number was compared or counted with.
@@ -151,6 +174,7 @@ def _environment() -> "Environment":
     environment.globals.clear()
     for name in environment.filters.keys() - _FILTERS:
         del environment.filters[name]
+    environment.tests["none"] = lambda value: value is None or isinstance(value, _Unknown)
     return environment
 
 

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from features.clock import to_text
-from features.errors import SettingsError
 from features.events import EventLog
 from models.actions.advice import Advice
-from models.actions.wording import MESSAGES, Fact
-from pipeline.actions import advised, templates_of
+from models.actions.wording import Fact
+from pipeline.actions import advised
 from pipeline.champion import Champion
 from pipeline.scores import Scorable, known_conversions, scores_table
 from pipeline.settings import Run
@@ -87,23 +86,6 @@ def advice_on(
         facts=found.facts(0),
         **{name: _text(first, name) for name in ("trigger_fact", "contact", "message", "draft")},
     )
-
-
-def draft_of(run: Run, told: Told, template: str | None) -> str | None:
-    """The draft that the advice offers, or that of a named template; None for none.
-
-    Raises
-    ------
-    SettingsError
-        When there is no such template, or it can't be used.
-    """
-    if template is None:
-        return told.draft
-    if template not in MESSAGES:
-        raise SettingsError(
-            f"There is no template {template!r}; the templates are {', '.join(MESSAGES)}."
-        )
-    return templates_of(run).draft(template, told.facts)
 
 
 def _text(row: "pd.Series", name: str) -> str | None:

@@ -19,10 +19,12 @@ from features.labels import Conversions, Labels, find_conversions, label_snapsho
 from features.matrix import FeatureMatrix, Snapshots
 from features.snapshots import calendar, eligible, own_rows
 from models.dataset import Customers, Dataset
-from models.scorecard import with_rule_features
+from models.scorecard import resolved, with_rule_features
+from models.scorecard.columns import not_in_log
 from pipeline.progress import Progress
 from pipeline.settings import Run, Settings
 from pipeline.tables import read_table
+from pipeline.wording import did_you_mean
 
 Say = Callable[[str], None]
 
@@ -63,11 +65,15 @@ def _assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     settings, level = run.settings, run.settings.entity
     conversions = find_conversions(log, level, settings.conversion)
     if unknown := unknown_events(settings.features, log):
-        say(f"Warning: features names events that never happened: {few(unknown)}")
+        meant = did_you_mean(unknown, log.event_codes)
+        say(f"Warning: features names events that never happened: {few(unknown)}{meant}")
     features, choice = catalogue_and_choice(
         settings.features, log, level, settings.conversion.events
     )
     features = with_rule_features(features, settings.scorecard, settings.signals, log, level)
+    rules = resolved(settings.scorecard, settings.signals, features).rules
+    for told in not_in_log(rules, log, level):
+        say(f"Warning: {told}")
     if choice.left_out:
         say(
             f"Features: {len(choice.by_coverage)} events have columns of their own, those that "

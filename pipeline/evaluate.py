@@ -30,6 +30,7 @@ from pipeline.champion import events_for, load_champion
 from pipeline.dataset import Assembled, assemble, compute, engine_session
 from pipeline.judging import fitter, rows_per_date
 from pipeline.null_entrants import null_entrants
+from pipeline.one_thread import in_one_thread
 from pipeline.plots_folds import plot_folds
 from pipeline.prices import Prices, price_shortcuts
 from pipeline.progress import Progress
@@ -96,6 +97,7 @@ class BacktestResult:
         }
 
 
+@in_one_thread
 def evaluate(
     run: Run,
     say: Say,

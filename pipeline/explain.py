@@ -13,11 +13,12 @@ from features.labels import NEVER_US, Conversions
 from features.matrix import Snapshots
 from features.snapshots import eligible
 from models.learners.encoding import values_of
-from models.scoring import PARTS, LookAlike, Reason
+from models.scoring import PARTS, LookAlike, Reason, Rest, rest_of
 from pipeline import registry
 from pipeline.actions_told import Told, advice_on
 from pipeline.champion import events_for, load_champion
 from pipeline.dataset import kinship
+from pipeline.one_thread import in_one_thread
 from pipeline.predict import instant_of
 from pipeline.scores import known_conversions, scorable
 from pipeline.settings import Run, Settings
@@ -48,6 +49,7 @@ class Explanation:
     status: str
     events: tuple[EventCount, ...]
     reasons: tuple[Reason, ...]
+    rest: Rest
     look_alikes: tuple[LookAlike, ...]
     raw_score: float
     typical: float
@@ -70,6 +72,7 @@ class Explanation:
             "status": self.status,
             "events": [vars(count) for count in self.events],
             "reasons": [vars(reason) for reason in self.reasons],
+            "rest": self.rest._asdict(),
             "look_alikes": [one._asdict() for one in self.look_alikes],
             "raw_score": self.raw_score,
             "typical_probability": self.typical,
@@ -83,6 +86,7 @@ class Explanation:
         }
 
 
+@in_one_thread
 def explain(
     run: Run, say: Callable[[str], None], *, entity: str, as_of: str | None, model: str
 ) -> Explanation:
@@ -103,6 +107,9 @@ def explain(
     kin = kinship(log, row)
     scored = champion.model.predict(matrix, *kin).iloc[0]
     told = champion.model.told(matrix, *kin)
+    points = {part: float(told[f"{part}_points"][0]) for part in PARTS}
+    reasons = tuple(champion.model.explain(matrix, *kin, top=MOST_REASONS)[0])
+    raw_score = float(scored["raw_score"])
     return Explanation(
         entity=entity,
         as_of=instant,
@@ -110,11 +117,12 @@ def explain(
         horizon_days=settings.horizon_days,
         status=_status(log, settings, code, instant),
         events=_events(log, level, code, instant),
-        reasons=tuple(champion.model.explain(matrix, *kin, top=MOST_REASONS)[0]),
+        reasons=reasons,
+        rest=rest_of(reasons, sum(points.values()), raw_score),
         look_alikes=tuple(champion.model.look_alikes(matrix, *kin, k=NEIGHBOURS)[0]),
-        raw_score=float(scored["raw_score"]),
+        raw_score=raw_score,
         typical=champion.model.scorer.typical(values_of(matrix, *kin)),
-        points={part: float(told[f"{part}_points"][0]) for part in PARTS},
+        points=points,
         labels={part: champion.model.scorer.language.part(part) for part in PARTS},
         calibration=str(champion.model.scorer.calibration["method"]),
         probability=float(scored["probability"]),

@@ -9,6 +9,7 @@ from features.errors import NotFresh, SettingsError, few
 from features.events import EventLog
 from features.spec import Spec
 from models.monitoring.volume import OddVolume, VolumeSpec, idle, judge_volumes, recent
+from pipeline.wording import did_you_mean
 
 _HOUR_US = 3600 * SECOND_US
 
@@ -41,7 +42,8 @@ def doubts(log: EventLog, as_of: int, spec: FreshnessSpec) -> tuple[list[str], l
     unknown = [name for name in spec.volume.events or () if name not in log.event_codes]
     if unknown:
         raise SettingsError(
-            f"freshness.volume.events: the data have no {few(unknown)}. There are {few(names)}."
+            f"freshness.volume.events: the data have no {few(unknown)}"
+            f"{did_you_mean(unknown, names) or f'. There are {few(names)}.'}"
         )
     found = recent(log, as_of)
     reasons: list[str] = []

@@ -13,6 +13,7 @@ from models.milestones.eligible import Eligible
 from models.milestones.finder import find
 from models.milestones.found import Milestones
 from models.milestones.journeys import read_journeys
+from pipeline.one_thread import in_one_thread
 from pipeline.plots_milestones import plot_days, plot_reached
 from pipeline.settings import Run, Settings
 from pipeline.tables import write_atomically
@@ -22,6 +23,7 @@ FOLDER = "milestones"
 JSON_FILE = "milestones.json"
 
 
+@in_one_thread
 def find_milestones(run: Run, log: EventLog, say: Say) -> Milestones:
     """Search the run's log for the milestones that precede conversion.
 

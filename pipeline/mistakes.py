@@ -52,6 +52,9 @@ def _explain(items: list, keys: tuple, model: type[BaseModel]) -> str:
             return "is missing and has no default"
         case "union_tag_not_found":
             return "is missing; it says which kind this is"
+        case "too_short" if isinstance(given, list):
+            least = item["ctx"]["min_length"]
+            return f"needs {least} or more entries, {len(given) or 'none'} given"
         case "union_tag_invalid":
             tag = item["ctx"]["tag"]
             return f"can't be {tag!r}; {_nearest(tag, _quoted(item['ctx']['expected_tags']))}"

@@ -38,6 +38,7 @@ from pipeline.monitor_reference import (
     read_reference,
     write_reference,
 )
+from pipeline.one_thread import in_one_thread
 from pipeline.predict import instant_of
 from pipeline.settings import Run
 from pipeline.tables import write_atomically
@@ -140,6 +141,7 @@ def _plain(one: Drift) -> dict[str, Any]:
     return {key: value for key, value in asdict(one).items() if not isinstance(value, np.ndarray)}
 
 
+@in_one_thread
 def monitor(
     run: Run,
     say: Say,

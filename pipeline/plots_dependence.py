@@ -57,6 +57,14 @@ def _points(axes: Any, one: Dependence) -> None:
 
 
 def _named(value: float | str | None) -> str:
+    """
+    >>> _named(0.25), _named(92_345_678.0), _named(None)
+    ('0.25', '92.3M', 'unknown')
+    """
     if value is None:
         return "unknown"
-    return cut(value, 12) if isinstance(value, str) else f"{value:,.3g}"
+    from matplotlib.ticker import EngFormatter
+
+    if isinstance(value, str):
+        return cut(value, 12)
+    return f"{value:.3g}" if abs(value) < 1_000 else EngFormatter(sep="")(float(f"{value:.3g}"))

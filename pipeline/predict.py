@@ -19,6 +19,7 @@ from pipeline.account_scores import account_table, write_account_scores
 from pipeline.actions import NOT_IN_LEDGER, advised
 from pipeline.champion import Champion, events_for, load_champion
 from pipeline.freshness import check_freshness
+from pipeline.one_thread import in_one_thread
 from pipeline.run_lock import run_lock
 from pipeline.scores import cohort_at, scorable, scores_table
 from pipeline.settings import Run
@@ -54,6 +55,7 @@ class Prediction:
         }
 
 
+@in_one_thread
 def predict(
     run: Run,
     say: Say,

@@ -131,15 +131,10 @@ def print_explanation(result: Explanation) -> None:
     reasons = table("points", "log-odds", "because")
     for reason in result.reasons:
         reasons.add_row(signed(reason.points), f"{reason.contribution:+.2f}", reason.text)
-    rest = result.raw_score - sum(reason.contribution for reason in result.reasons)
-    told = sum(reason.points for reason in result.reasons)
-    whole = 100 * (result.probability - result.typical)
-    # One factor for the whole row; what nobody knows anything of has log-odds, but no points.
-    per = next((one.points / one.contribution for one in result.reasons if one.contribution), 0.0)
-    less = (whole - told) / per if per else 0.0
-    reasons.add_row(signed(whole - told), f"{less:+.2f}", "all facts that weigh less")
-    reasons.add_row("", f"{rest - less:+.2f}", "a row of which nothing is known")
-    reasons.add_row(signed(whole), f"{result.raw_score:+.2f}", "all points, and the raw score")
+    rest, all_points = result.rest, sum(result.points.values())
+    reasons.add_row(signed(rest.points), f"{rest.contribution:+.2f}", "all facts that weigh less")
+    reasons.add_row("", f"{rest.start:+.2f}", "a row of which nothing is known")
+    reasons.add_row(signed(all_points), f"{result.raw_score:+.2f}", "all points, and the raw score")
     show(events, reasons)
     parts = ", ".join(
         f"{result.labels[part]} {signed(points)}" for part, points in result.points.items()
@@ -149,9 +144,7 @@ def print_explanation(result: Explanation) -> None:
         f"which nothing is known to {percent(result.probability)}: {parts}"
     )
     if result.look_alikes:
-        alike = table(
-            "distance", "nearest customers", "standing out alike, just before they bought"
-        )
+        alike = table("distance", "nearest customers", "alike, and unlike most, before they bought")
         for one in result.look_alikes:
             alike.add_row(f"{one.distance:.2f}", one.name, "\n".join(one.shared))
         show(alike)

@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from features.errors import SettingsError, few
-from models.scorecard import Rule, ScorecardFit, ScorecardSpec, Tables, fit_points, resolved, to_sql
+from features.errors import EventLogError, SettingsError, few
+from features.events import EventLog
+from models.scorecard import (
+    Rule,
+    ScorecardFit,
+    ScorecardSpec,
+    Tables,
+    fit_points,
+    resolved,
+    to_sql,
+)
+from models.scorecard.columns import not_in_log
 from models.scorecard.lines import write_fact
+from pipeline.one_thread import in_one_thread
 from pipeline.settings import Run
 
 if TYPE_CHECKING:
@@ -34,17 +45,27 @@ class ShownRule:
 
 @dataclass(frozen=True)
 class Shown:
-    """The rules of a run, before any event is read."""
+    """The rules of a run, before any event is read.
+
+    Parameters
+    ----------
+    unmapped
+        Roles of the preset without events.
+    unknown
+        A sentence for each name that the imported log does not have; None before any import.
+    """
 
     spec: ScorecardSpec
     rules: tuple[ShownRule, ...]
     unmapped: tuple[str, ...]
+    unknown: tuple[str, ...] | None
 
     def as_dict(self) -> dict[str, Any]:
         """For programs."""
         return {
             "preset": self.spec.preset,
             "unmapped_roles": list(self.unmapped),
+            "unknown": None if self.unknown is None else list(self.unknown),
             "thresholds": self.spec.thresholds.model_dump(),
             "rules": [
                 {
@@ -59,7 +80,10 @@ class Shown:
 
 
 def show_rules(run: Run) -> Shown:
-    """What the settings say: rules of the preset, of one's own, and hand-raises."""
+    """What the settings say: rules of the preset, of one's own, and hand-raises.
+
+    Names are compared with those of the log of the store that was used last.
+    """
     from models.scorecard import DEFAULT_RULES, roles_of
 
     spec, signals = run.settings.scorecard, run.settings.signals
@@ -74,7 +98,25 @@ def show_rules(run: Run) -> Shown:
     source = "hand-raise, if not counted above" if unsure else "hand-raise"
     rules += [ShownRule(rule, source) for rule in spec.raised(signals, counted)]
     roles = roles_of(spec.preset) if spec.preset else ()
-    return Shown(spec, tuple(rules), tuple(role for role in roles if role not in spec.events))
+    return Shown(
+        spec,
+        rules=tuple(rules),
+        unmapped=tuple(role for role in roles if role not in spec.events),
+        unknown=_unknown(run, [one.rule for one in rules]),
+    )
+
+
+def _unknown(run: Run, rules: "Sequence[Rule]") -> tuple[str, ...] | None:
+    """What rules name and the log that was used last does not have; none of its events is read."""
+    logs = [one.parent for one in (run.store / "logs").glob("*/log.json")]
+    if not logs:
+        return None
+    last_used = max(logs, key=lambda one: one.stat().st_mtime)
+    try:
+        return tuple(not_in_log(rules, EventLog(last_used), run.settings.entity))
+    except EventLogError:
+        # Of another format, or damaged: the next import makes it anew.
+        return None
 
 
 def with_rules(run: Run, features: "Sequence[Feature]") -> Run:
@@ -84,6 +126,7 @@ def with_rules(run: Run, features: "Sequence[Feature]") -> Run:
     return Run(settings.model_copy(update={"scorecard": spec}), run.path, run.text)
 
 
+@in_one_thread
 def learn_points(run: Run, say: "Say") -> ScorecardFit:
     """Import, assemble, split, learn on the rows before the test period, judge on those in it.
 

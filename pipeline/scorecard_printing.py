@@ -2,7 +2,7 @@
 
 from features.definitions import DIMENSIONS
 from models.scorecard import ScorecardFit
-from models.scorecard.points_found import difference, interval
+from models.scorecard.points_found import accounts_convert, difference, interval
 from pipeline.console import show, table
 from pipeline.scorecard import Shown
 
@@ -32,6 +32,10 @@ def print_rules(shown: Shown) -> None:
             f"Without events: {', '.join(shown.unmapped)}. Name yours under scorecard.events, "
             "or their rules never count."
         )
+    for told in shown.unknown or ():
+        show(f"Warning: {told}")
+    if shown.unknown is None:
+        show("No data are imported yet: nobody knows whether all these events exist.")
     if any("if not counted" in one.source for one in shown.rules):
         show(
             "A hand-raise gives way to an upgrade rule whose feature counts the same event; the "
@@ -58,8 +62,8 @@ def print_fit(fit: ScorecardFit) -> None:
     for row in fit.compared():
         later.add_row(row["name"], f"{row['old']:.3f}", f"{row['new']:.3f}", difference(row))
     show(
-        f"Learnt from {fit.rows:,} rows, {fit.converting:,} accounts convert; judged on "
-        f"{fit.later_rows:,} later rows, {fit.later_converting:,} accounts convert.",
+        f"Learnt from {fit.rows:,} rows, {accounts_convert(fit.converting)}; judged on "
+        f"{fit.later_rows:,} later rows, {accounts_convert(fit.later_converting)}.",
         rows,
         later,
         fit.verdict,

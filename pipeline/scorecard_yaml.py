@@ -1,7 +1,7 @@
 """A scorecard as the settings block that a person would have written."""
 
 from models.scorecard import Rule, ScorecardFit, ScorecardSpec
-from models.scorecard.points_found import interval
+from models.scorecard.points_found import accounts_convert, interval
 from pipeline.init.yaml import Page, shown, text
 
 
@@ -10,7 +10,7 @@ def fitted_block(fit: ScorecardFit) -> str:
     page = Page()
     page.say(
         0,
-        f"Points learnt from {fit.rows:,} rows, {fit.converting:,} accounts convert.",
+        f"Points learnt from {fit.rows:,} rows, {accounts_convert(fit.converting)}.",
         fit.verdict,
     )
     told = {id(one.rule): one for one in fit.rules}

@@ -28,6 +28,7 @@ from models.splits import FoldSpec
 from pipeline.crm import CrmSpec
 from pipeline.freshness import FreshnessSpec
 from pipeline.mistakes import line_of, mistakes
+from pipeline.settings_hints import cut_line, told_of_list
 from pipeline.sources.postgres import holds_password
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec
@@ -219,7 +220,8 @@ def parse(text: str, source: str = "settings") -> Settings:
         # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
         return Settings.model_validate_json(json.dumps(_plain(data, source), default=str))
     except ValidationError as error:
-        lines = mistakes(error.errors(), Settings, data, source)
+        found = [told_of_list(item, Settings) for item in error.errors()]
+        lines = mistakes(found, Settings, data, source)
         more = f"\n... and {len(lines) - 5} more." if len(lines) > 5 else ""
         raise SettingsError("\n".join(lines[:5]) + more) from None
 
@@ -244,6 +246,8 @@ def _read(text: str, source: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
+        if mark and (cut := cut_line(text.splitlines()[mark.line :])):
+            raise SettingsError(f"{source}{line}: scorecard.rules: {cut}") from error
         problem = str(error.problem).rstrip(".")
         raise SettingsError(f"{source}{line}: not valid YAML: {problem}.") from error
     except (YAMLError, ValueError, RecursionError) as error:

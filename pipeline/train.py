@@ -29,6 +29,7 @@ from pipeline.judging import judge_all, rows_per_date
 from pipeline.milestones import find_milestones
 from pipeline.model_card import model_card
 from pipeline.monitor_reference import pinned
+from pipeline.one_thread import in_one_thread
 from pipeline.progress import Progress
 from pipeline.report import write_report
 from pipeline.scorecard import with_rules
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from features.events import EventLog
 
 
+@in_one_thread
 def train(
     run: Run,
     say: Say,

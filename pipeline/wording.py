@@ -1,7 +1,10 @@
 """What every shown number means, in one line each, and how it is written."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
+from features.errors import few
 from models.scoring import TIERS
 
 
@@ -81,3 +84,17 @@ def percent(share: float) -> str:
     ('12.3 %', '0.1 %')
     """
     return f"{100 * share:.1f} %"
+
+
+def did_you_mean(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """What to put behind names that do not exist: the nearest that do, or nothing.
+
+    Examples
+    --------
+    >>> did_you_mean(["limit_reach", "zebra"], ["limit_reached", "signed_up"])
+    ". Did you mean 'limit_reached'?"
+    """
+    there = list(known)
+    near = [next(iter(get_close_matches(name, there, n=1)), None) for name in unknown]
+    found = dict.fromkeys(name for name in near if name is not None)
+    return f". Did you mean {few(found)}?" if found else ""

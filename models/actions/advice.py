@@ -13,6 +13,7 @@ from models.actions.standing import ASKING, FOLLOW_UP, Ask, stand
 from models.actions.table import Decided, rule_for
 from models.actions.timing import HAND_RAISES, good_moments, holds
 from models.actions.triggers import Crossed, events_of, find_triggers
+from models.actions.words import Words
 
 OUTREACH: tuple[Action, ...] = (
     *("outreach today", "outreach this week", FOLLOW_UP),
@@ -24,12 +25,8 @@ ORDER: tuple[Action, ...] = (
     *("upgrade offer", "nurture", "wait"),
 )
 """The most pressing first."""
-STANDING_TEXT = "Do what was asked for then."
-FOLLOW_UP_TEXT = "Write once more, shortly; without an answer leave it at that."
-HELD_TEXT: dict[Action, str] = {
-    "nurture": "Leave them in the automated programme; no personal contact now.",
-    "wait": "Do nothing now; look again at the next scoring.",
-}
+_HOW: dict[Action, str] = {FOLLOW_UP: "follow_up", "nurture": "nurture", "wait": "wait"}
+"""How to do what no line of the table says: keys of the texts."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,7 @@ def advise(
     tier_before: np.ndarray,
     alike: np.ndarray,
     asks: Mapping[str, Ask],
+    words: Words,
 ) -> list[Advice | None]:
     """Advice for each row; None where the table has no line for it and nothing asked is open.
 
@@ -99,8 +97,8 @@ def advise(
         (facts.count[name] for name in events_of(signals, "limit reached")),
         start=np.zeros(len(tier), np.int64),
     )
-    held = holds(facts, first_value_of(signals), spec)
-    moments = good_moments(facts, crossed, limits, tier, tier_before, spec)
+    held = holds(facts, first_value_of(signals), spec, words)
+    moments = good_moments(facts, crossed, limits, tier, tier_before, spec, words)
     lines: dict[tuple[int, Tier], Decided | None] = {
         (index, name): rule_for(trigger, name, spec.rules)
         for index, trigger in enumerate(TRIGGERS)
@@ -120,6 +118,7 @@ def advise(
                 moments[row],
                 ask,
                 spec,
+                words,
             )
     return found
 
@@ -134,26 +133,28 @@ def _advice(
     moment: str | None,
     ask: Ask | None,
     spec: ActionSpec,
+    words: Words,
 ) -> Advice | None:
     trigger, at, known = crossed.name(row), *crossed.moment(row)
     hand_raise = int(crossed.trigger[row]) in HAND_RAISES
     table: Action | None = decided.rule.action if decided else None
     action, why = table, None
     if table == "outreach today" and moment is None and not hand_raise:
-        action, why = "outreach this week", f"not today: nothing new for {spec.fresh_days} days"
-    dropped = _dropped(ask, tier, spec)
+        action, why = "outreach this week", words.count("not_today", spec.fresh_days)
     standing = stand(
-        ask, as_of, trigger, known, tier, action, spec, hand_raise=hand_raise, dropped=dropped
+        *(ask, as_of, trigger, known, tier, action, spec, words),
+        hand_raise=hand_raise,
+        dropped=_dropped(ask, tier, spec, words),
     )
-    text, asked_at = decided.rule.text if decided else "", standing.asked_at
+    text, asked_at = decided.text(words) if decided else "", standing.asked_at
     if standing.action is not None:
         action, why = standing.action, standing.why
-        text = {FOLLOW_UP: FOLLOW_UP_TEXT, **HELD_TEXT}.get(action) or _text_then(ask, spec)
+        text = words.how(_HOW[action]) if action in _HOW else _text_then(ask, spec, words)
     if action is None:
         return None
     if held and action in OUTREACH and not _answers(ask, action, known, hand_raise=hand_raise):
         action, why = held
-        text, asked_at = HELD_TEXT[action], None if ask is None else ask.at
+        text, asked_at = words.how(_HOW[action]), None if ask is None else ask.at
     source = "the settings" if decided and decided.own else "the default table"
     rule = f"{trigger} x {tier}: {table or 'nothing'} ({source})"
     return Advice(trigger, at, action, text, why, asked_at, rule, moment)
@@ -167,7 +168,7 @@ def _answers(ask: Ask | None, action: Action, known: int | None, *, hand_raise: 
     return by_ask or (hand_raise and known is not None and known >= ask.at)
 
 
-def _dropped(ask: Ask | None, tier: Tier, spec: ActionSpec) -> str | None:
+def _dropped(ask: Ask | None, tier: Tier, spec: ActionSpec, words: Words) -> str | None:
     """Why what was asked for is given up: the table has no line for it any more, or forbids it.
 
     A default line of nurture, as the warm have it, gives up nothing: one follow-up is due to them.
@@ -176,19 +177,20 @@ def _dropped(ask: Ask | None, tier: Tier, spec: ActionSpec) -> str | None:
         return None
     decided = rule_for(ask.trigger, tier, spec.rules)
     if decided is None:
-        return f"they are {tier} now"
+        return words.say("tier_now", tier=words.tier(tier))
     if decided.own and decided.rule.action not in ASKING:
-        return f"the settings say {decided.rule.action} now"
+        return words.say("settings_say", action=words.action(decided.rule.action))
     return None
 
 
-def _text_then(ask: Ask | None, spec: ActionSpec) -> str:
+def _text_then(ask: Ask | None, spec: ActionSpec, words: Words) -> str:
     """How to do what stands: the text of its own line, where that still says the same."""
     decided = rule_for(ask.trigger, ask.tier, spec.rules) if ask else None
     if ask is None or decided is None:
-        return STANDING_TEXT
+        return words.how("standing")
     softened = (decided.rule.action, ask.action) == ("outreach today", "outreach this week")
-    return decided.rule.text if softened or decided.rule.action == ask.action else STANDING_TEXT
+    same = softened or decided.rule.action == ask.action
+    return decided.text(words) if same else words.how("standing")
 
 
 def first_value_unknown(signals: SignalSpec) -> bool:

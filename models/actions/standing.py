@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from features.clock import DAY_US
 from models.actions.spec import Action, ActionSpec, Tier, Trigger
-from models.actions.words import date
+from models.actions.words import Words
 from models.scoring import TIERS
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def stand(
     tier: Tier,
     action: Action | None,
     spec: ActionSpec,
+    words: Words,
     *,
     hand_raise: bool,
     dropped: str | None = None,
@@ -118,23 +119,27 @@ def stand(
         return Standing(as_of, None, None)
     due = _DUE_DAYS.get(ask.action, 0)
     age = (as_of - ask.at) // DAY_US
-    told = f"{ask.action} was asked for on {date(ask.at)}"
+    told = words.say("asked", action=words.action(ask.action), date=words.date(ask.at))
     promised = not ask.followed_up and age <= due + spec.follow_up_until_days
     if not promised and not asking:
         return Standing(ask.at, None, None)
     if promised and dropped:
-        what = ask.action if age <= due else "follow-up"
-        return Standing(ask.at, "nurture", f"{what} dropped: {told}, {dropped}")
+        if age > due:
+            why = words.say("follow_up_dropped", text=told, why=dropped)
+        else:
+            action_then = words.action(ask.action)
+            why = words.say("dropped", action=action_then, text=told, why=dropped)
+        return Standing(ask.at, "nurture", why)
     if age <= due:
         return Standing(ask.at, ask.action, None)
     if ask.followed_up:
-        return Standing(ask.at, "nurture", f"{told} and followed up")
+        return Standing(ask.at, "nurture", words.say("followed_up", text=told))
     if age < due + spec.follow_up_after_days:
-        on = date(ask.at + (due + spec.follow_up_after_days) * DAY_US)
-        return Standing(ask.at, "wait", f"{told}; follow up on {on}")
+        on = words.date(ask.at + (due + spec.follow_up_after_days) * DAY_US)
+        return Standing(ask.at, "wait", words.say("follow_up_on", text=told, date=on))
     if age <= due + spec.follow_up_until_days:
         return Standing(ask.at, FOLLOW_UP, None)
-    return Standing(ask.at, "nurture", f"{told}, too long ago to follow up")
+    return Standing(ask.at, "nurture", words.say("too_long_ago", text=told))
 
 
 def _anew(

@@ -4,42 +4,44 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.actions.spec import Action, ActionRule, Tier, Trigger
+from models.actions.words import Words
 
 _TOP: tuple[Tier, ...] = ("critical", "hot")
 _WARM: tuple[Tier, ...] = ("warm",)
 _COLD: tuple[Tier, ...] = ("cold",)
 
 
-def _rule(triggers: str, tiers: tuple[Tier, ...], action: Action, text: str) -> ActionRule:
+def _rule(trigger: Trigger, tiers: tuple[Tier, ...], action: Action, how: str) -> ActionRule:
     return ActionRule.model_validate(
-        {"triggers": (triggers,), "tiers": tiers, "action": action, "text": text}
+        {"triggers": (trigger,), "tiers": tiers, "action": action, "text": how}
     )
 
 
 DEFAULT_RULES: tuple[ActionRule, ...] = (
-    _rule("form", (*_TOP, *_WARM), "outreach today", "They asked to be called: answer in person."),
-    _rule("form", _COLD, "outreach this week", "They asked to be called: find out what they need."),
-    _rule("support", (), "help", "Solve their question first; sell nothing until it is solved."),
-    _rule("upsell click", _TOP, "outreach today", "Offer to go through the plans together."),
-    _rule("upsell click", _WARM, "upgrade offer", "Send the offer that they clicked on."),
-    _rule("paid feature", _TOP, "outreach today", "Ask what they need the feature for; show it."),
-    _rule("paid feature", _WARM, "upgrade offer", "Offer the feature for a week, on trial."),
-    _rule("limit reached", _TOP, "outreach today", "Name the limit and the plan that lifts it."),
-    _rule("limit reached", _WARM, "upgrade offer", "Offer the next plan where the limit stands."),
-    _rule("pricing view", _TOP, "outreach today", "Offer help with choosing a plan."),
-    _rule("pricing view", _WARM, "nurture", "Send the comparison of plans; watch for a limit."),
-    _rule("milestone reached", _TOP, "outreach today", "Name what they reached and what is next."),
-    _rule("milestone reached", _WARM, "nurture", "Send a tip that builds on the milestone."),
-    _rule("success", _TOP, "outreach today", "Name what they achieved and what a plan adds."),
-    _rule("success", _WARM, "nurture", "Congratulate; show how others go on from there."),
-    _rule("team growth", _TOP, "outreach today", "Offer to bring the new members on board."),
-    _rule("team growth", _WARM, "nurture", "Send what helps a team to begin."),
-    _rule("look-alike", _TOP, "outreach this week", "Tell them how customers like them work."),
-    _rule("look-alike", _WARM, "nurture", "Send a story of a customer like them."),
-    _rule("score", _TOP, "outreach this week", "Ask what they want to reach; begin with the why."),
-    _rule("score", _WARM, "nurture", "Light touch: keep in the programme, watch for signals."),
+    _rule("form", (*_TOP, *_WARM), "outreach today", "form_above_cold"),
+    _rule("form", _COLD, "outreach this week", "form_cold"),
+    _rule("support", (), "help", "support_any"),
+    _rule("upsell click", _TOP, "outreach today", "upsell_click_top"),
+    _rule("upsell click", _WARM, "upgrade offer", "upsell_click_warm"),
+    _rule("paid feature", _TOP, "outreach today", "paid_feature_top"),
+    _rule("paid feature", _WARM, "upgrade offer", "paid_feature_warm"),
+    _rule("limit reached", _TOP, "outreach today", "limit_reached_top"),
+    _rule("limit reached", _WARM, "upgrade offer", "limit_reached_warm"),
+    _rule("pricing view", _TOP, "outreach today", "pricing_view_top"),
+    _rule("pricing view", _WARM, "nurture", "pricing_view_warm"),
+    _rule("milestone reached", _TOP, "outreach today", "milestone_reached_top"),
+    _rule("milestone reached", _WARM, "nurture", "milestone_reached_warm"),
+    _rule("success", _TOP, "outreach today", "success_top"),
+    _rule("success", _WARM, "nurture", "success_warm"),
+    _rule("team growth", _TOP, "outreach today", "team_growth_top"),
+    _rule("team growth", _WARM, "nurture", "team_growth_warm"),
+    _rule("look-alike", _TOP, "outreach this week", "look_alike_top"),
+    _rule("look-alike", _WARM, "nurture", "look_alike_warm"),
+    _rule("score", _TOP, "outreach this week", "score_top"),
+    _rule("score", _WARM, "nurture", "score_warm"),
 )
-"""Read after the rules of the settings; who is cold and did not ask gets none of them."""
+"""Read after the rules of the settings; who is cold and did not ask gets none of them. Their texts
+are keys of the catalogue of sentences, section ``how``."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Decided:
 
     rule: ActionRule
     own: bool
+
+    def text(self, words: Words) -> str:
+        """How to do it: in the words of the settings, or of the catalogue of sentences."""
+        return self.rule.text if self.own else words.how(self.rule.text)
 
 
 def rule_for(trigger: Trigger, tier: Tier, own: Sequence[ActionRule]) -> Decided | None:

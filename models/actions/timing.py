@@ -9,7 +9,7 @@ from features.signals import FirstValue
 from models.actions.facts import NEVER, Facts
 from models.actions.spec import TRIGGERS, ActionSpec, TableAction
 from models.actions.triggers import Crossed
-from models.actions.words import days_ago, times
+from models.actions.words import Words
 
 HAND_RAISES = {TRIGGERS.index("form"), TRIGGERS.index("support")}
 """They asked: no timing holds an answer back."""
@@ -18,7 +18,9 @@ Hold = tuple[TableAction, str]
 """What to do in place of outreach, and why."""
 
 
-def holds(facts: Facts, first_value: Sequence[FirstValue], spec: ActionSpec) -> list[Hold | None]:
+def holds(
+    facts: Facts, first_value: Sequence[FirstValue], spec: ActionSpec, words: Words
+) -> list[Hold | None]:
     """What holds outreach back for each row, the gravest reason; None for nothing.
 
     In this order: the trial is over, no value seen yet, no event for `quiet_days`, and events of
@@ -39,18 +41,14 @@ def holds(facts: Facts, first_value: Sequence[FirstValue], spec: ActionSpec) -> 
     found: list[Hold | None] = [None] * n
     for row in np.flatnonzero(over | ~seen | quiet | falling):
         if over[row]:
-            told = f"the trial of {spec.trial_days} days is over"
-            found[row] = ("nurture", told)
+            found[row] = ("nurture", words.count("trial_over", spec.trial_days or 0))
         elif not seen[row]:
-            found[row] = ("nurture", "too early: they have not seen value yet")
+            found[row] = ("nurture", words.say("too_early"))
         elif quiet[row]:
-            found[row] = ("nurture", f"no event for {spec.quiet_days} days")
+            found[row] = ("nurture", words.count("quiet", spec.quiet_days))
         else:
-            week, before = int(facts.week[row]), int(facts.week_before[row])
-            told = (
-                f"activity is falling: {times(week, 'event')} this week, {before:,} the week before"
-            )
-            found[row] = ("wait", told)
+            before = words.texts.bound(int(facts.week_before[row]))
+            found[row] = ("wait", words.count("falling", int(facts.week[row]), before=before))
     return found
 
 
@@ -61,6 +59,7 @@ def good_moments(
     tier: np.ndarray,
     tier_before: np.ndarray,
     spec: ActionSpec,
+    words: Words,
 ) -> list[str | None]:
     """Why to call each row today, in words; None where nothing says today.
 
@@ -84,14 +83,16 @@ def good_moments(
     found: list[str | None] = [None] * len(tier)
     for row in np.flatnonzero(rose | fresh | half):
         if rose[row]:
-            found[row] = f"turned {tier[row]} since the last scoring"
+            found[row] = words.say("rose", tier=words.tier(tier[row]))
         elif fresh[row] and not limit[row]:
-            found[row] = f"{crossed.name(int(row))} {days_ago(facts.as_of, crossed.at[row])}"
+            ago = words.ago(facts.as_of, crossed.at[row])
+            found[row] = words.say("fresh", trigger=words.trigger(crossed.name(int(row))), ago=ago)
         elif fresh[row] and limit_count[row] >= spec.limit_times:
-            ago = days_ago(facts.as_of, crossed.at[row])
-            found[row] = f"limits reached {times(int(limit_count[row]))}, the last {ago}"
+            ago = words.ago(facts.as_of, crossed.at[row])
+            found[row] = words.say("limits", times=words.times(int(limit_count[row])), ago=ago)
         elif half[row]:
-            found[row] = f"day {int(gone[row]) + 1} of a trial of {spec.trial_days}"
+            days = words.texts.bound(spec.trial_days or 0)
+            found[row] = words.count("trial_day", int(gone[row]) + 1, days=days)
     return found
 
 

@@ -1,16 +1,15 @@
 """Triggers as facts with their own numbers, and the facts that message templates may use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from features.clock import DAY_US
-from features.naming import words
 from features.signals import FirstValue, SignalSpec
 from models.actions.advice import Advice
 from models.actions.facts import NEVER, Facts
 from models.actions.spec import Action, Trigger
 from models.actions.triggers import events_of
-from models.actions.words import date, days_ago, one_line, times
+from models.actions.words import Words, one_line
 
 Fact = str | int | None
 MESSAGES: dict[str, Trigger] = {
@@ -60,6 +59,7 @@ def trigger_fact(
     facts: Facts,
     signals: SignalSpec,
     milestones: Sequence[FirstValue],
+    words: Words,
     *,
     alike: str | None,
     reason: str | None,
@@ -75,54 +75,50 @@ def trigger_fact(
     """
     trigger, at = advice.trigger, advice.triggered_at
     if trigger == "look-alike":
-        return alike and f"looks like {alike}"
+        return alike and words.say("like", text=alike)
     if trigger == "score" or at is None:
         return reason
-    ago = days_ago(facts.as_of, at)
+    ago, when = words.ago(facts.as_of, at), words.count("window", facts.days)
     if trigger == "team growth":
         new, members = int(facts.new_members[row]), int(facts.members[row])
-        joined = f"{times(new, 'new member')} in {times(facts.days, 'day')}"
-        return f"{joined}, {members:,} so far, last {ago}"
+        so_far = words.texts.bound(members)
+        return words.count("joined", new, when=when, members=so_far, ago=ago)
     if trigger == "milestone reached":
         one = next(one for one in milestones if facts.reached[one][row] == at)
-        return f"{milestone_words(one)} {ago}"
+        event = words.event(one.event)
+        if one.at_least == 1:
+            return words.say("first_time", event=event, ago=ago)
+        return words.say("reached", event=event, times=words.times(one.at_least), ago=ago)
     counts = [
-        f"{words(name)} {times(int(facts.count[name][row]))}"
+        words.say(
+            "counted", event=words.event(name), times=words.times(int(facts.count[name][row]))
+        )
         for name in events_of(signals, trigger)
         if facts.count[name][row]
     ]
     if not counts:
         # It came in late: it crossed the line, but did not happen in the window.
         late = next(one for one in events_of(signals, trigger) if facts.last[one][row] == at)
-        return f"{words(late)} {ago}, which was known only lately"
-    return f"{', '.join(counts)} in {times(facts.days, 'day')}, last {ago}"
+        return words.say("late", event=words.event(late), ago=ago)
+    return words.say("counts", text=words.texts.listed("advice.and", counts), when=when, ago=ago)
 
 
-def milestone_words(one: FirstValue) -> str:
-    """
-    >>> milestone_words(FirstValue(event="report_created", at_least=3))
-    'report created 3 times, reached'
-    >>> milestone_words(FirstValue(event="goal_reached"))
-    'goal reached for the first time'
-    """
-    if one.at_least == 1:
-        return f"{words(one.event)} for the first time"
-    return f"{words(one.event)} {times(one.at_least)}, reached"
-
-
-def message_for(
-    advice: Advice, row: int, facts: Facts, signals: SignalSpec, milestones: Sequence[FirstValue]
-) -> str | None:
+def message_for(advice: Advice, facts: Callable[[], Mapping[str, Fact]]) -> str | None:
     """The template that fits: that of the trigger, else the first whose matter is recent.
 
     None for an action that sends nothing, for who asked by themselves, and where nothing fits.
+
+    Parameters
+    ----------
+    facts
+        Gives those of `message_facts`, and is asked only where they decide.
     """
     if advice.action not in MESSAGE_ACTIONS or advice.trigger in OWN_MESSAGE:
         return None
     for name, about in MESSAGES.items():
         if advice.trigger == about:
             return name
-    known = message_facts(row, facts, signals, milestones, Person("", None, None))
+    known = facts()
     matter = {"limit_reached": "limit", "milestone_reached": "milestone", "success": "success"}
     return next((name for name, fact in matter.items() if known[fact] is not None), None)
 
@@ -133,6 +129,7 @@ def message_facts(
     signals: SignalSpec,
     milestones: Sequence[FirstValue],
     person: Person,
+    words: Words,
 ) -> dict[str, Fact]:
     """The facts of `FACT_MEANINGS` of one row; None where one is not known."""
     limit, limits = _last_of(row, facts, signals.limit)
@@ -143,21 +140,21 @@ def message_facts(
         "name": one_line(person.name) or None,
         "contact": person.contact and one_line(person.contact),
         "plan": person.plan and one_line(person.plan),
-        "date": date(facts.as_of),
+        "date": words.date(facts.as_of),
         "days": facts.days,
-        "limit": None if limit is None else words(limit),
+        "limit": None if limit is None else words.event(limit),
         "limit_times": limits,
-        "limit_on": None if limit is None else date(facts.last[limit][row]),
-        "milestone": None if one is None else words(one.event),
+        "limit_on": None if limit is None else words.date(facts.last[limit][row]),
+        "milestone": None if one is None else words.event(one.event),
         "milestone_times": None if one is None else one.at_least,
-        "milestone_on": None if one is None else date(facts.reached[one][row]),
-        "success": None if success is None else words(success),
+        "milestone_on": None if one is None else words.date(facts.reached[one][row]),
+        "success": None if success is None else words.event(success),
         "success_times": None if success is None else int(facts.count[success][row]),
-        "success_on": None if success is None else date(facts.last[success][row]),
+        "success_on": None if success is None else words.date(facts.last[success][row]),
         "events": int(facts.week[row]),
         "members": members or None,
         "new_members": int(facts.new_members[row]) if members else None,
-        "since": date(facts.first_at[row]) if facts.first_at[row] < NEVER else None,
+        "since": words.date(facts.first_at[row]) if facts.first_at[row] < NEVER else None,
     }
 
 

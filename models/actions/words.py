@@ -1,35 +1,76 @@
-"""How counts and moments are said to whoever calls."""
+"""How counts, moments and what happened are said to whoever calls, in the language of the texts."""
+
+from dataclasses import dataclass
 
 from features.clock import DAY_US, to_text
+from features.texts import Texts
 
 
-def times(n: int, what: str = "") -> str:
-    """How often, or how many of what.
+@dataclass(frozen=True)
+class Words:
+    """Sentences about what crossed the line and what to do about it.
 
-    >>> times(1), times(2), times(1200), times(1, "event"), times(3, "event")
-    ('once', 'twice', '1,200 times', '1 event', '3 events')
+    Examples
+    --------
+    >>> from features.texts import english
+    >>> words = Words(english())
+    >>> words.say("tier_now", tier="hot"), words.count("quiet", 1), words.count("quiet", 1200)
+    ('they are hot now', 'no event for 1 day', 'no event for 1,200 days')
     """
-    if what:
-        return f"{n:,} {what}{'' if n == 1 else 's'}"
-    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
 
+    texts: Texts
 
-def days_ago(as_of: int, at: int) -> str:
-    """How long before as_of a moment lies, in whole days.
+    def say(self, key: str, **words: str) -> str:
+        return self.texts.say(f"advice.{key}", **words)
 
-    >>> days_ago(2 * DAY_US, 2 * DAY_US - 1), days_ago(2 * DAY_US, DAY_US), days_ago(2 * DAY_US, 0)
-    ('less than a day ago', '1 day ago', '2 days ago')
-    """
-    days = int(as_of - at) // DAY_US
-    return f"{times(days, 'day')} ago" if days else "less than a day ago"
+    def count(self, key: str, n: int, **words: str) -> str:
+        """A sentence about so many of something."""
+        return self.texts.say(f"advice.{key}", n, n=self.texts.bound(n), **words)
 
+    def times(self, n: int) -> str:
+        """How often.
 
-def date(at: int) -> str:
-    """
-    >>> date(DAY_US + 1)
-    '1970-01-02'
-    """
-    return to_text(at)[:10]
+        >>> from features.texts import english
+        >>> [Words(english()).times(n) for n in (1, 2, 1200)]
+        ['once', 'twice', '1,200 times']
+        """
+        key = {1: "once", 2: "twice"}.get(n)
+        return self.say(key) if key else self.count("times", n)
+
+    def ago(self, as_of: int, at: int) -> str:
+        """How long before as_of a moment lies, in whole days.
+
+        >>> from features.texts import english
+        >>> [Words(english()).ago(2 * DAY_US, at) for at in (2 * DAY_US - 1, DAY_US, 0)]
+        ['less than a day ago', '1 day ago', '2 days ago']
+        """
+        days = int(as_of - at) // DAY_US
+        return self.count("ago", days) if days else self.say("just_now")
+
+    def date(self, at: int) -> str:
+        """
+        >>> from features.texts import english
+        >>> Words(english()).date(DAY_US + 1)
+        '1970-01-02'
+        """
+        year, month, day = to_text(at)[:10].split("-")
+        return self.texts.say("numbers.date", year=year, month=month, day=day)
+
+    def event(self, name: str) -> str:
+        return self.texts.name(name)
+
+    def trigger(self, name: str) -> str:
+        return self.texts.say(f"triggers.{name}")
+
+    def action(self, name: str) -> str:
+        return self.texts.say(f"actions.{name}")
+
+    def tier(self, name: str) -> str:
+        return self.texts.say(f"tiers.{name}")
+
+    def how(self, key: str) -> str:
+        """What to do, in a sentence."""
+        return self.texts.say(f"how.{key}")
 
 
 def one_line(text: str) -> str:

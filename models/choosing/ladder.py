@@ -166,10 +166,11 @@ def _choose(losses: dict[str, np.ndarray], cluster: np.ndarray, converting: int)
         rungs.append(Rung(name, float(loss.mean()), behind, error))
     chosen = next(rung for rung in rungs if rung.behind <= rung.error)
     log.info("Ladder: %s of %s", chosen.name, ", ".join(losses))
+    are = "are" if chosen.name == "points" else "is"
     if chosen.name == best:
-        told = f"The {best} is the best by held-out log loss"
+        told = f"The {best} {are} the best by held-out log loss"
     else:
-        told = f"The {chosen.name} is within one standard error of the best, the {best}"
+        told = f"The {chosen.name} {are} within one standard error of the best, the {best}"
     verdict = f"{told} ({converting:,} converting accounts before the test)."
     first = rungs[0]
     if chosen.name == "scorecard" and first.behind > 0:

@@ -117,10 +117,12 @@ def _one_per_cluster(
 
 
 def _sentence(kind: Kind, n: int, n_right: int, found: Sequence[Difference], compared: int) -> str:
-    if kind == "false positives":
-        told = f"{n:,} of {n + n_right:,} that were flagged did not convert within the horizon."
-    else:
-        told = f"{n:,} of {n + n_right:,} that were not flagged converted within the horizon."
+    verdicts = ("flagged", "did not convert"), ("not flagged", "converted")
+    told_as, outcome = verdicts[kind == "false negatives"]
+    told = (
+        f"{n:,} of {n + n_right:,} that were {told_as}, each counted once, {outcome} within the "
+        "horizon."
+    )
     if not compared:
         return (
             f"{told} Too few to compare: {LEAST_IN_GROUP} accounts of each are needed, here are "

@@ -13,6 +13,7 @@ from features.rich_html import Cell, table
 from models.calibration import CalibrationSpec, fit_calibration
 from models.scorecard.columns import column_of
 from models.scorecard.defaults import DEFAULT_RULES
+from models.scorecard.line_words import plural
 from models.scorecard.lines import write_fact
 from models.scorecard.rules import Rule
 from models.scorecard.spec import ScorecardSpec
@@ -154,7 +155,7 @@ class Scorecard:
         ]
         limits = self.spec.thresholds
         told = f"warm from {limits.warm:g} points, hot from {limits.hot:g}, critical from "
-        caption = f"Scorecard: {len(rows)} rules; {told}{limits.critical:g}"
+        caption = f"Scorecard: {len(rows)} rule{plural(len(rows))}; {told}{limits.critical:g}"
         return table(["dimension", "points", "rule", "earned by"], rows, caption=caption)
 
 

@@ -78,6 +78,32 @@ def with_rule_features(
     return joined(features, asked)
 
 
+def not_in_log(rules: Iterable[Rule], log: EventLog, level: Level) -> list[str]:
+    """A sentence for each event or attribute that rules read and the log does not have.
+
+    Training refuses what must be a slip of the pen; here everything unknown is told.
+    """
+    attributes = {item.name for item in log.attributes if item.of in (level, "account")}
+    known = {"event": sorted(log.event_codes), "attribute": sorted(attributes)}
+    readers: dict[tuple[str, str], list[str]] = {}
+    for rule in rules:
+        measure = rule.measure
+        asked = [("event", name) for name in (measure.events if measure else ())]
+        if measure and measure.attribute is not None:
+            asked.append(("attribute", measure.attribute))
+        for kind, name in asked:
+            if name not in known[kind]:
+                readers.setdefault((kind, name), []).append(rule.name)
+    return [_missing(kind, name, names, known[kind]) for (kind, name), names in readers.items()]
+
+
+def _missing(kind: str, name: str, readers: Sequence[str], known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    who = f"rule {few(readers)} reads" if len(readers) == 1 else f"rules {few(readers)} read"
+    return f"The data have no {kind} {name!r}, which the {who}.{hint}"
+
+
 def _check(rule: Rule, log: EventLog, level: Level) -> None:
     if rule.measure is None:
         return

@@ -7,7 +7,7 @@ import numpy as np
 from features.errors import NotEnoughHistory, SettingsError
 from models.scorecard.card import Scorecard, readable
 from models.scorecard.evidence import Evidence, line_of
-from models.scorecard.points_found import RuleFit, ScorecardFit
+from models.scorecard.points_found import RuleFit, ScorecardFit, accounts_convert
 from models.scorecard.signed import MOST_POINTS, kept_thresholds, whole_points
 from models.scorecard.spec import ScorecardSpec, Thresholds
 from models.scoring import sigmoid
@@ -130,7 +130,7 @@ def _check(data: "Dataset", later: "Dataset", fires: np.ndarray) -> None:
             )
     if (n := _converting(data)) < LEAST_CONVERTING:
         raise NotEnoughHistory(
-            f"{n} accounts convert on the rows to learn from, {LEAST_CONVERTING} are needed; keep "
+            f"{accounts_convert(n)} on the rows to learn from, {LEAST_CONVERTING} are needed; keep "
             "the points as they are until there are more."
         )
 
@@ -185,7 +185,7 @@ def _verdict(table: "pd.DataFrame", converting: int) -> str:
     low, high, told = pr_auc_difference(table, "old")
     if converting < MIN_CONVERTING:
         return (
-            f"Too few conversions to compare: {converting} accounts convert on the later rows, "
+            f"Too few conversions to compare: {accounts_convert(converting)} on the later rows, "
             f"{MIN_CONVERTING} needed ({told})."
         )
     if low > 0:

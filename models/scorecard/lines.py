@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from models.scorecard.rules import Rule
 
 _HEAD = re.compile(r"\s*([+-]\s*[\d,]+)\s+([^\s:\"]+)\s*:\s*(.*)", re.DOTALL)
+_CUT = re.compile(r"(.*\|)?\s*[+-]?\s*\d[\d,]*\s+[^\s:]+\s*", re.DOTALL)
+"""Name, points and dimension: what YAML takes for the key of a line without quotes."""
 EXAMPLE = "+30 upgrade: limit_reached >= 3 times in 28 days"
 
 
@@ -65,6 +67,24 @@ def read_line(text: str) -> dict[str, Any]:
     fields = Reader(said).fact()
     fields["name"] = name or write_fact(fields)
     return {"points": int(re.sub(r"[\s,]", "", points)), "dimension": dimension, **fields}
+
+
+def to_quote(head: str, fact: str) -> str | None:
+    """What to do about a line that YAML cut at its colon; None for what is none.
+
+    Examples
+    --------
+    >>> to_quote("+30 upgrade", "limit_hit >= 1 time ever")
+    'put the line in quotes: "+30 upgrade: limit_hit >= 1 time ever"'
+    >>> to_quote("at_least", "3")
+    """
+    if not _CUT.fullmatch(head):
+        return None
+    line = f"{head}: {fact}"
+    if '"' in line or "\\" in line:
+        doubled = line.replace("'", "''")
+        return f"put the line in quotes: '{doubled}'"
+    return f'put the line in quotes: "{line}"'
 
 
 def write_line(rule: "Rule") -> str:

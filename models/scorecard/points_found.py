@@ -161,8 +161,8 @@ class ScorecardFit:
         later: list[list[Cell]] = [
             [row["name"], row["old"], row["new"], difference(row)] for row in self.compared()
         ]
-        caption = f"Points learnt from {self.rows:,} rows, {self.converting:,} accounts convert"
-        judged = f"On {self.later_rows:,} later rows, {self.later_converting:,} accounts convert"
+        caption = f"Points learnt from {self.rows:,} rows, {accounts_convert(self.converting)}"
+        judged = f"On {self.later_rows:,} later rows, {accounts_convert(self.later_converting)}"
         return Html(
             paragraph(self.verdict)
             + table(headers, rules, caption=caption)
@@ -182,3 +182,11 @@ def difference(row: dict[str, Any]) -> str:
     '+0.020 (-0.010 to +0.050)'
     """
     return f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+
+
+def accounts_convert(accounts: int) -> str:
+    """
+    >>> accounts_convert(1), accounts_convert(1200)
+    ('1 account converts', '1,200 accounts convert')
+    """
+    return "1 account converts" if accounts == 1 else f"{accounts:,} accounts convert"

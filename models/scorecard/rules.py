@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from features.definitions import Dimension
 from features.spec import Spec
-from models.scorecard.lines import read_line, write_line
+from models.scorecard.lines import read_line, to_quote, write_line
 from models.scorecard.measures import Measure
 
 
@@ -43,7 +43,13 @@ class Rule(Spec):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, given: Any) -> Any:
-        return read_line(given) if isinstance(given, str) else _with_tuples(given)
+        if isinstance(given, str):
+            return read_line(given)
+        if isinstance(given, dict):
+            told = [to_quote(key, str(value)) for key, value in given.items()]
+            if cut := next(filter(None, told), None):
+                raise ValueError(cut)
+        return _with_tuples(given)
 
     @model_validator(mode="after")
     def _check(self) -> "Rule":

@@ -12,7 +12,7 @@ from .intake import check_frame, to_frame, to_values
 from .language import Language, show, signed
 from .learners import Learner, TermFunction
 from .probability import TIERS, calibrate, high_low, move_odds, sigmoid, tier_basis, tier_of
-from .reasons import PARTS, Former, Reason
+from .reasons import PARTS, Former, Reason, Rest, rest_of
 from .reference import SIMILARITY, Reference, Similarity, to_ranks
 from .scorer import FORMAT_VERSION, TEXTS_FILE, VIEWS, WORDING_FILE, Scorer, assemble
 
@@ -32,6 +32,7 @@ __all__ = [
     "LookAlike",
     "Reason",
     "Reference",
+    "Rest",
     "Scorer",
     "Similarity",
     "TermFunction",
@@ -43,6 +44,7 @@ __all__ = [
     "expected",
     "high_low",
     "move_odds",
+    "rest_of",
     "show",
     "sigmoid",
     "signed",

@@ -1,9 +1,9 @@
 """Why a row scores as it does: contributions to the raw score, told as facts."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -174,6 +174,39 @@ def by_part(
         if name:
             points[_part(name, wording)] += added * per_log_odds
     return points
+
+
+class Rest(NamedTuple):
+    """What is needed beside a row's shown reasons for both columns to add up.
+
+    Parameters
+    ----------
+    points, contribution
+        Of all facts that are not shown, as in `Reason`.
+    start
+        Log-odds of a row of which nothing is known; it has no points.
+    """
+
+    points: float
+    contribution: float
+    start: float
+
+
+def rest_of(reasons: Sequence[Reason], points: float, raw_score: float) -> Rest:
+    """What the reasons leave of a row's points, all of them together, and of its raw score.
+
+    Examples
+    --------
+    >>> shown = Reason("a", "value", 0.5, 10.0, None, 3.0, "raises", "3 a", "3 a (+10)")
+    >>> rest_of([shown], 14.0, -1.0)
+    Rest(points=4.0, contribution=0.2, start=-1.7)
+    """
+    left = points - sum(reason.points for reason in reasons)
+    # One factor holds for the whole row: see `points_per_log_odds`.
+    factor = next((one.points / one.contribution for one in reasons if one.contribution), 0.0)
+    contribution = left / factor if factor else 0.0
+    told = sum(reason.contribution for reason in reasons)
+    return Rest(left, contribution, raw_score - told - contribution)
 
 
 def texts(reasons: list[Reason], direction: str, most: int) -> list[str]:

@@ -7,7 +7,14 @@ from pathlib import Path
 from features.clock import to_text
 from features.errors import SettingsError, few
 from pipeline.importer.report import told_of_folders
-from pipeline.init.blocks import find_supply, write_features, write_question, write_signals
+from pipeline.init.blocks import (
+    BLANK,
+    find_supply,
+    too_few,
+    write_features,
+    write_question,
+    write_signals,
+)
 from pipeline.init.data import write_data
 from pipeline.init.scorecard import write_scorecard
 from pipeline.init.yaml import Page, shown, text
@@ -61,14 +68,21 @@ def write_settings(
     with named_from(Path.cwd(), files):
         profile = profile_events(events, entity=entity)
     content = render(profile, out.resolve().parent)
-    parse(content, str(out))
+    # A conversion that is still to be filled in is the one thing that may be wrong.
+    parse(content.replace(f"  {BLANK}\n", "  events: [filled_in]\n", 1), str(out))
     folders = skipped_folders(events, Path.cwd(), files)
     # Before anything is said: a reader such as `head` may have seen enough.
     write_atomically(out, lambda path: path.write_text(content, encoding="utf-8"))
     for line in [*_found(profile), *told_of_folders(folders, Path.cwd())]:
         say(line)
-    say(f"\nWritten: {out}. Read it, then: make train SETTINGS={shlex.quote(str(out))}")
+    say(f"\nWritten: {out}. {_next_step(profile)}: make train SETTINGS={shlex.quote(str(out))}")
     return out
+
+
+def _next_step(profile: Profile) -> str:
+    if profile.conversion is None:
+        return "Name the conversion in it, then"
+    return "Read it, then"
 
 
 def render(profile: Profile, folder: Path) -> str:
@@ -80,8 +94,7 @@ def render(profile: Profile, folder: Path) -> str:
         f"Settings written by `init` from {sizes.n_events:,} events ({', '.join(kinds)}),",
         f"{_date(sizes.first_at)} to {_date(sizes.last_at)}: {len(profile.events):,} event names, "
         f"{sizes.n_users:,} users, {sizes.n_accounts:,} accounts.",
-        f"Customers are taken to be those with {shown(profile.candidates[0].event.name)}. "
-        "Every line can be changed;",
+        f"{_customers(profile)} Every line can be changed;",
         "what is not named here keeps its default. Paths start at this file's folder.",
     )
     page.add(0, f"name: {text(_run_name(profile))}", "of the run and of its model in the registry")
@@ -112,24 +125,23 @@ def render(profile: Profile, folder: Path) -> str:
     return page.content
 
 
+def _customers(profile: Profile) -> str:
+    if profile.conversion is None:
+        return "WHAT MAKES A CUSTOMER IS STILL TO BE FILLED IN, see conversion."
+    return f"Customers are taken to be those with {shown(profile.conversion.event.name)}."
+
+
 def _found(profile: Profile) -> list[str]:
     """What `init` tells on the terminal."""
-    sizes, entities = profile.totals, profile.entities
+    sizes = profile.totals
     lines = [
         f"{sizes.n_events:,} events, {_date(sizes.first_at)} to {_date(sizes.last_at)}, "
         f"{sizes.n_users:,} users, {sizes.n_accounts:,} accounts",
         *_table(profile),
+        *_counted(profile),
+        *_skipped(profile),
+        *_converts(profile),
     ]
-    best = profile.candidates[0]
-    others = [one for one in profile.candidates[1:] if one.plausible]
-    for label, one in [("Conversion", best), *(("Less likely", one) for one in others[:2])]:
-        found = evidence(one, entities, sizes.n_entities)
-        lines.append(f"{label}: {shown(one.event.name)}: {found}")
-    if not best.convincing:
-        lines.append(
-            f"PLEASE CHECK: no event looks like a purchase; {shown(best.event.name)} is only the "
-            "best guess. Set conversion.events, or add data.conversions."
-        )
     if profile.level == "user" and sizes.n_accounts <= 1:
         found = "Only one account" if sizes.n_accounts else "No account"
         lines.append(f"{found} was found in the events: users are scored.")
@@ -137,6 +149,69 @@ def _found(profile: Profile) -> list[str]:
     if profile.until is not None:
         lines.append(f"From {to_text(profile.until)} on the events only trickle in: cut off there.")
     lines += [f"Note: {told}." for source in profile.sources for told in source.assumed]
+    return lines
+
+
+def _counted(profile: Profile) -> list[str]:
+    """How many users and accounts an import counts, where these are not all."""
+    sizes, (users, accounts) = profile.totals, profile.n_kept
+    if (users, accounts, 0) == (sizes.n_users, sizes.n_accounts, sizes.n_strangers):
+        return []
+    why = f" {sizes.n_strangers:,} anonymous visitors were never identified." * bool(
+        sizes.n_strangers
+    )
+    return [
+        f"An import counts {users:,} users and {accounts:,} accounts: those with an event that is "
+        f"neither dropped nor cut off.{why}"
+    ]
+
+
+def _skipped(profile: Profile) -> list[str]:
+    """Files that are left out, and how to have them read or not matched."""
+    names = {
+        why: few(named(one.path, Path.cwd()) for one in profile.skipped if one.why == why)
+        for why in ("no events", "no names")
+    }
+    lines = []
+    if names["no events"]:
+        lines.append(
+            f"Left out, as no row is an event with a name, a time and an id: {names['no events']}."
+        )
+    if names["no names"]:
+        lines.append(
+            f"PLEASE CHECK: left out, as no column is called event: {names['no names']}. To take "
+            "the rows of a file as events all the same, name it itself, without a glob."
+        )
+    if lines:
+        lines.append(
+            "The settings name the files that are left; for files to come, write a glob that "
+            "leaves those out."
+        )
+    return lines
+
+
+def _converts(profile: Profile) -> list[str]:
+    """What is taken for the purchase, and what speaks against it."""
+    best, near = profile.conversion, [one for one in profile.candidates if one.plausible]
+    lines = []
+    for label, one in zip(("Conversion", "Less likely", "Less likely"), near, strict=False):
+        found = evidence(one, profile.entities, profile.totals.n_entities)
+        lines.append(f"{label}: {shown(one.event.name)}: {found}")
+    if best is None:
+        lines.append(
+            "PLEASE FILL IN: no event looks like a purchase, so conversion.events is empty. Name "
+            "the event that makes a customer there, or add data.conversions."
+        )
+    elif not best.convincing:
+        lines.append(
+            f"PLEASE CHECK: no event surely is a purchase; {shown(best.event.name)} is only the "
+            "best guess. Set conversion.events, or add data.conversions."
+        )
+    if told := too_few(profile):
+        lines.append(
+            f"PLEASE CHECK: {told}. Name the event that makes a customer, if it is another, or "
+            "bring a longer history."
+        )
     return lines
 
 

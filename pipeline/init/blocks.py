@@ -1,13 +1,16 @@
 """The blocks after `data:`: what is asked (conversion, cohort) and what is looked at (features)."""
 
 from features.definitions import DIMENSIONS, Dimension
+from models.splits import FOLDS, FoldSpec
 from pipeline.init.data import chosen_attributes, chosen_properties, usable_events
 from pipeline.init.scorecard import Supply
 from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
-from pipeline.profile.conversion import evidence
-from pipeline.profile.words import dimension_of, has_word, is_sign_up, words
+from pipeline.profile.conversion import Candidate, evidence
+from pipeline.profile.words import PRICES, dimension_of, has_word, is_sign_up, words
 
+BLANK = "events: []"
+"""The line of a conversion that is still to be filled in."""
 _MOST_EVENTS = 60
 _MOST_CARRIERS = 3
 _WINDOWS_DAYS = (1, 7, 14, 28, 90)
@@ -19,11 +22,14 @@ _ATTRIBUTE_WORDS: tuple[tuple[Dimension, frozenset[str]], ...] = (
 )
 _CALENDAR_DAYS = 28
 _MOST_FIRST_VALUE = 2
+_MOST_NEAR = 3
+_MOSTLY = 0.5
+"""Share of an event's count by known entities that must come after their sign-up to be a signal."""
 _ASKED = ("request", "ask", "creat", "open", "contact", "submit", "sent", "ticket", "fill")
 # Beginnings of words; a name has one of every group.
 _SIGNALS: dict[str, tuple[tuple[str, ...], ...]] = {
     "limit": (("limit", "quota"),),
-    "pricing": (("pricing", "checkout", "billing"),),
+    "pricing": (PRICES,),
     "paid_feature": (("paid", "premium"), ("tried", "try", "attempt", "feature")),
     "upsell": (("upgrad", "paywall", "upsell", "offer"), ("click",)),
     "form": (("demo", "form", "sales"), _ASKED),
@@ -43,26 +49,11 @@ _SIGNAL_MEANINGS = {
 
 def write_question(page: Page, profile: Profile) -> None:
     """Who is asked about, and whether they do what within how many days."""
-    best = profile.candidates[0]
-    if not best.convincing:
-        page.say(
-            0,
-            "PLEASE CHECK: NO EVENT LOOKS LIKE A PURCHASE. THE BEST GUESS STANDS BELOW; PUT THE",
-            "EVENT THAT MAKES A CUSTOMER IN ITS PLACE, OR ADD A TABLE (data.conversions).",
-        )
-    page.add(0, "conversion:", "what makes a customer")
-    page.add(1, f"events: {flow([best.event.name])}")
-    page.say(1, evidence(best, profile.entities, profile.totals.n_entities))
-    if best.consequences:
-        names = ", ".join(shown(name) for name in best.consequences)
-        page.say(
-            1,
-            f"Follows by construction, so never a feature: {names}.",
-            "It does no harm: whoever has converted is not asked about any more.",
-        )
-    for other in [one for one in profile.candidates[1:] if one.plausible][:2]:
-        found = evidence(other, profile.entities, profile.totals.n_entities)
-        page.say(1, f"less likely: {shown(other.event.name)}: {found}")
+    best = profile.conversion
+    if best is None:
+        _ask_for_conversion(page, profile)
+    else:
+        _propose_conversion(page, profile, best)
     page.gap()
     why = "short, as the log is" if profile.horizon_days == 7 else "two weeks: time for a call"
     page.add(0, f"horizon_days: {profile.horizon_days}", f"how far ahead is asked; {why}")
@@ -76,6 +67,64 @@ def write_question(page: Page, profile: Profile) -> None:
             f"entered_by: {flow([profile.entered_by])}",
             "nearly everybody did this once, at the start",
         )
+
+
+def too_few(profile: Profile) -> str | None:
+    """A clause on a conversion that fewer entities have than any training takes."""
+    best, least = profile.conversion, len(FOLDS) * FoldSpec().min_positives
+    if best is None or best.event.n_entities >= least:
+        return None
+    return (
+        f"{shown(best.event.name)} makes customers of only {best.event.n_entities:,} of "
+        f"{profile.totals.n_entities:,} {profile.entities}, and a training takes {least} at least"
+    )
+
+
+def _ask_for_conversion(page: Page, profile: Profile) -> None:
+    """The block without its event, and the events that come nearest."""
+    page.say(
+        0,
+        "PLEASE FILL IN: NO EVENT LOOKS LIKE A PURCHASE. WRITE THE NAME OF THE EVENT THAT MAKES A",
+        "CUSTOMER BETWEEN THE BRACKETS, such as [subscription_started]; nothing trains before.",
+        "If no event says it, name the table that does, and write [converted] below:",
+        "  data:",
+        "    conversions:",
+        f"      - {{of: {profile.level}, files: [customers.csv], id: {profile.level}_id, "
+        "time: paid_at}",
+    )
+    page.add(0, "conversion:", "what makes a customer")
+    page.add(1, BLANK)
+    for other in [one for one in profile.candidates if one.score > 0][:_MOST_NEAR]:
+        found = evidence(other, profile.entities, profile.totals.n_entities)
+        page.say(1, f"rare, but no purchase by its name: {shown(other.event.name)}: {found}")
+
+
+def _propose_conversion(page: Page, profile: Profile, best: Candidate) -> None:
+    if not best.convincing:
+        page.say(
+            0,
+            "PLEASE CHECK: NO EVENT SURELY IS A PURCHASE. THE BEST GUESS STANDS BELOW; PUT THE",
+            "EVENT THAT MAKES A CUSTOMER IN ITS PLACE, OR ADD A TABLE (data.conversions).",
+        )
+    page.add(0, "conversion:", "what makes a customer")
+    page.add(1, f"events: {flow([best.event.name])}")
+    page.say(1, evidence(best, profile.entities, profile.totals.n_entities))
+    if few := too_few(profile):
+        page.say(
+            1,
+            f"PLEASE CHECK: {few}.",
+            "Name the event that makes a customer, if it is another, or bring a longer history.",
+        )
+    if best.consequences:
+        names = ", ".join(shown(name) for name in best.consequences)
+        page.say(
+            1,
+            f"Follows by construction, so never a feature: {names}.",
+            "It does no harm: whoever has converted is not asked about any more.",
+        )
+    for other in [one for one in profile.candidates[1:] if one.plausible][:2]:
+        found = evidence(other, profile.entities, profile.totals.n_entities)
+        page.say(1, f"less likely: {shown(other.event.name)}: {found}")
 
 
 def find_supply(profile: Profile) -> Supply:
@@ -127,6 +176,10 @@ def write_signals(page: Page, supply: Supply) -> None:
     names = [name for found in supply.catalogue.values() for name in found]
     kinds = {kind: _named_so(names, groups) for kind, groups in _SIGNALS.items()}
     first_value = [name for name in supply.catalogue["value"] if name not in kinds["success"]]
+    missing = [kind for kind, found in kinds.items() if not found]
+    after = supply.profile.after_entry
+    early = [name for name in kinds["pricing"] if after[name] < _MOSTLY]
+    kinds["pricing"] = [name for name in kinds["pricing"] if name not in early]
     page.say(
         0,
         "PLEASE CHECK: what events mean to sales, guessed from their words. Hand-raises, next",
@@ -140,7 +193,13 @@ def write_signals(page: Page, supply: Supply) -> None:
         page.add(1, "first_value:", "nobody is called before any of these; raise at_least")
         for name in first_value[:_MOST_FIRST_VALUE]:
             page.add(2, f"- {{event: {text(name)}, at_least: 1}}")
-    if missing := [kind for kind, found in kinds.items() if not found]:
+    if early:
+        page.say(1, f"pricing: {flow(early)}")
+        page.say(1, "  no signal, as most of it comes before sign-up: visitors of the website.")
+    for name in early:
+        known = f"known {supply.profile.entities}"
+        page.say(1, f"  {shown(name)}: {after[name]:.0%} of what {known} did came after sign-up")
+    if missing:
         page.say(1, f"No event looks like: {', '.join(missing)}. Name them where there are any.")
 
 

@@ -8,7 +8,7 @@ from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
 from pipeline.profile.sources import SourceProfile
 from pipeline.profile.values import ValueFacts, choose
-from pipeline.profile.words import DROPPED, is_internal
+from pipeline.profile.words import DROPPED, is_internal, is_software
 from pipeline.sources.spec import GenericSource, PostHogSource
 
 _MOST_PROPERTIES = 4
@@ -23,12 +23,17 @@ def usable_events(profile: Profile) -> list[str]:
 
 def chosen_properties(profile: Profile) -> list[ValueFacts]:
     """The few properties that get features."""
-    return choose(profile.properties, usable_events(profile), _MOST_PROPERTIES)
+    facts = [fact for fact in profile.properties if not is_software(fact.name)]
+    return choose(facts, usable_events(profile), _MOST_PROPERTIES)
 
 
 def chosen_attributes(profile: Profile) -> list[ValueFacts]:
     """Attributes to take with their history, those that only name somebody included."""
-    good = [fact for fact in profile.attributes if fact.verdict in ("use", "declare")]
+    good = [
+        fact
+        for fact in profile.attributes
+        if fact.verdict in ("use", "declare") and not is_software(fact.name)
+    ]
     return good[:_MOST_ATTRIBUTES]
 
 
@@ -38,6 +43,10 @@ def write_data(page: Page, profile: Profile, folder: Path) -> None:
     page.add(1, "sources:")
     for source in profile.sources:
         _source(page, source, folder)
+    if profile.skipped:
+        names = [relative(str(one.path), folder) for one in profile.skipped]
+        page.say(2, f"left out, as they hold no events: {_some(names)}")
+        page.say(2, "for files to come, write a glob that leaves those out")
     page.say(
         1,
         "tables:                          # facts kept elsewhere (CRM, billing) come in like this:",
@@ -118,6 +127,8 @@ def _values(page: Page, profile: Profile) -> None:
         page.add(2, f"{text(fact.name)}: {fact.type}", _carried(fact))
     usable = set(usable_events(profile))
     rest = [fact for fact in profile.properties if fact not in chosen]
+    software = [fact.name for fact in rest if is_software(fact.name)]
+    rest = [fact for fact in rest if fact.name not in software]
     more = [fact.name for fact in rest if fact.verdict == "use" and set(fact.carriers) & usable]
     late = [fact.name for fact in rest if not set(fact.carriers) & usable]
     # Bookkeeping of the tool is no news to anybody; what only buyers carry may be.
@@ -125,6 +136,10 @@ def _values(page: Page, profile: Profile) -> None:
     odd = [fact for fact in rest if fact.verdict != "use" and fact.name not in late]
     if more:
         page.say(1, f"also there: {_some(more)}")
+    software += [fact.name for fact in profile.attributes if is_software(fact.name)]
+    if software:
+        told = _some(list(dict.fromkeys(software)))
+        page.say(1, f"not taken, as they tell of browsers and devices, not of use: {told}")
     if late:
         page.say(1, f"only on the conversion and what follows it, so of no use: {_some(late)}")
     if odd:

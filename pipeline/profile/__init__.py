@@ -21,11 +21,14 @@ from pipeline.profile.events import (
     count_entities,
     event_facts,
     identify,
+    kept_entities,
     n_accounts,
+    shares_after_entry,
     thin_tail,
     totals,
     unusable_files,
 )
+from pipeline.profile.skipped import Skipped, skip_dead, skip_layouts
 from pipeline.profile.sources import (
     SourceProfile,
     load_events,
@@ -34,9 +37,9 @@ from pipeline.profile.sources import (
     sample_records,
 )
 from pipeline.profile.values import ValueFacts, find_attributes, find_properties
-from pipeline.profile.words import page_event
+from pipeline.profile.words import PRICES, has_word, page_event
 from pipeline.sources.files import find_files
-from pipeline.storage import connect, rows_of
+from pipeline.storage import connect, quote_list, quote_text, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -64,17 +67,26 @@ class Profile:
 
     Parameters
     ----------
+    skipped
+        Files that hold no events, and that the sources leave out.
+    n_kept
+        Users and accounts that an import will count.
+    after_entry
+        Share after sign-up of the events about prices, by name.
     unusable
         How many rows of each file would go to quarantine, the most first.
     """
 
     sources: tuple[SourceProfile, ...]
+    skipped: tuple[Skipped, ...]
     level: Level
     totals: Totals
+    n_kept: tuple[int, int]
     events: tuple[EventFacts, ...]
     candidates: tuple[Candidate, ...]
     entered_by: str | None
     pages: tuple[Page, ...]
+    after_entry: dict[str, float]
     properties: tuple[ValueFacts, ...]
     attributes: tuple[ValueFacts, ...]
     until: int | None
@@ -94,10 +106,16 @@ class Profile:
         return 14 if self.days >= _SHORT_DAYS else 7
 
     @property
+    def conversion(self) -> Candidate | None:
+        """The best candidate, None where no event looks like a purchase."""
+        best = next(iter(self.candidates), None)
+        return best if best and best.plausible else None
+
+    @property
     def after_conversion(self) -> tuple[str, ...]:
         """The conversion and what follows from it."""
-        best = self.candidates[0]
-        return (best.event.name, *best.consequences)
+        best = self.conversion
+        return (best.event.name, *best.consequences) if best else ()
 
 
 def profile_events(
@@ -137,7 +155,7 @@ def _profile(
     with tempfile.TemporaryDirectory(dir=folder) as work:
         connection = connect(Path(work), memory_mb, threads)
         try:
-            found = _look(connection, open_sources(connection, patterns, salvaged), entity)
+            found = _look(connection, patterns, salvaged, entity)
         finally:
             connection.close()
     # Of a file that is cut off another was read.
@@ -146,9 +164,14 @@ def _profile(
 
 
 def _look(
-    connection: "duckdb.DuckDBPyConnection", sources: list[SourceProfile], entity: str | None
+    connection: "duckdb.DuckDBPyConnection",
+    patterns: Sequence[str],
+    salvaged: dict[Path, Path],
+    entity: str | None,
 ) -> Profile:
+    sources, skipped = skip_layouts(patterns, *open_sources(connection, patterns, salvaged))
     load_events(connection, sources)
+    sources, dead = skip_dead(connection, patterns, sources, unusable_files(connection))
     identify(connection)
     level = _level(connection, entity)
     count_entities(connection, level)
@@ -159,19 +182,24 @@ def _look(
             f"and a {level}; look at the columns of the first file."
         )
     candidates = find_conversions(connection, events, sizes.n_entities)
-    best = candidates[0].event.name
+    best = next((one.event.name for one in candidates if one.plausible), None)
+    entered_by = find_entry(connection, events, sizes.n_entities, best)
+    pages, until = tuple(_pages(connection, sources)), thin_tail(connection)
     properties, attributes = _values(connection, sources, events, level)
     return Profile(
-        tuple(sources),
+        tuple(source for source in sources if source.given),
+        tuple(sorted([*skipped, *dead], key=lambda one: one.path)),
         level,
         sizes,
+        kept_entities(connection, level, until),
         events,
         candidates,
-        find_entry(connection, events, sizes.n_entities, best),
-        tuple(_pages(connection, sources)),
+        entered_by,
+        pages,
+        shares_after_entry(connection, level, _about_prices(events, pages), entered_by),
         properties,
         attributes,
-        thin_tail(connection),
+        until,
         {Path(file): n for file, n in unusable_files(connection).items()},
     )
 
@@ -233,6 +261,17 @@ def _pages(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProf
         for (name, event), paths in grouped.items()
     ]
     return sorted(found, key=lambda page: (-page.n_events, page.name, page.event))
+
+
+def _about_prices(events: Sequence[EventFacts], pages: Sequence[Page]) -> str:
+    """SQL of the name of an event or page about prices, null for any other."""
+    named = [event.name for event in events if has_word(event.name, PRICES)]
+    whens = [
+        f"when event = {quote_text(page.event)} and list_contains({quote_list(page.paths)}, page) "
+        f"then {quote_text(page.name)}"
+        for page in pages
+    ]
+    return f"case {' '.join(whens)} when list_contains({quote_list(named)}, event) then event end"
 
 
 def _views(event: str) -> bool:

@@ -18,7 +18,7 @@ from pipeline.profile.times import (
 from pipeline.profile.words import named, rank
 from pipeline.sources.spec import Columns
 
-_EVENT = ("event", "event_name", "action", "activity", "event_type", "action_name", "verb")
+EVENT_NAMES = ("event", "event_name", "action", "activity", "event_type", "action_name", "verb")
 _EVENT_WEAK = ("type", "name", "operation", "step")
 _USER = (
     "user_id", "userid", "user", "distinct_id", "person_id", "member_id", "customer_id",
@@ -146,7 +146,7 @@ def _nests(records: Sequence[Record], user: str, account: str) -> bool:
 
 
 def _event(columns: dict[str, list], assumed: list[str]) -> str | None:
-    plain = named(columns, _EVENT)
+    plain = named(columns, EVENT_NAMES)
     if plain:
         return plain
     wordy = {

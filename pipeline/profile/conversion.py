@@ -1,4 +1,7 @@
-"""Which event makes a customer: rare, once per entity, and followed by what only customers get."""
+"""Which event makes a customer: rare, once per entity, and followed by what only customers get.
+
+A sign-up never does: it makes a user.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 from features.clock import DAY_US, MINUTE_US, SECOND_US
 from pipeline.profile.events import EventFacts
 from pipeline.profile.words import is_bill, is_internal, is_sign_up, purchase_words
-from pipeline.storage import quote_list, rows_of
+from pipeline.storage import quote_list, quote_text, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +27,8 @@ _FEW = 5
 _NOTABLE = 0.1
 """A bill that follows fewer of them is a coincidence."""
 _CONVINCING = 4.0
+_BILLED = 0.5
+"""A bill that follows at least so many speaks for an event whatever it is called."""
 _NEARLY_ALL = 0.9
 
 
@@ -87,14 +92,15 @@ class Candidate:
 
     @property
     def plausible(self) -> bool:
-        """Whether anything but its rarity speaks for it."""
-        return purchase_words(self.event.name) > 0 or self._billed > 0
+        """Whether its name says that somebody buys or is billed, or bills follow it."""
+        named = purchase_words(self.event.name)
+        return named > 0 or (named == 0 and is_bill(self.event.name)) or self._billed >= _BILLED
 
     @property
     def convincing(self) -> bool:
         """Whether a person would agree from these figures alone."""
         return self.score >= _CONVINCING and (
-            purchase_words(self.event.name) == 3 or self._billed >= 0.5
+            purchase_words(self.event.name) == 3 or self._billed >= _BILLED
         )
 
     @property
@@ -105,16 +111,20 @@ class Candidate:
 def find_conversions(
     connection: "duckdb.DuckDBPyConnection", events: Sequence[EventFacts], n_entities: int
 ) -> tuple[Candidate, ...]:
-    """Candidates, the best first; never empty where any entity has an event."""
-    there = [e for e in events if e.n_entities and not is_internal(e.name)]
-    there = there or [e for e in events if e.n_entities]
+    """Candidates, the plausible ones first, the best of them first; no sign-ups."""
+    there = [
+        e for e in events if e.n_entities and not is_internal(e.name) and not is_sign_up(e.name)
+    ]
     likely = sorted(
         there,
         key=lambda e: (-Candidate(e, e.n_entities / n_entities, ()).score, e.n_entities, e.name),
     )[:_MOST]
     followers = _followers(connection, likely)
     found = [Candidate(e, e.n_entities / n_entities, followers.get(e.name, ())) for e in likely]
-    ranked = sorted(found, key=lambda one: (-one.score, one.event.n_entities, one.event.name))
+    ranked = sorted(
+        found,
+        key=lambda one: (not one.plausible, -one.score, one.event.n_entities, one.event.name),
+    )
     # What follows from a better candidate is its consequence, not a second way to convert.
     return tuple(
         one
@@ -127,9 +137,10 @@ def find_entry(
     connection: "duckdb.DuckDBPyConnection",
     events: Iterable[EventFacts],
     n_entities: int,
-    conversion: str,
+    conversion: str | None,
 ) -> str | None:
     """The sign-up-like event that nearly every entity has once, or every one that converts."""
+    converts = f"c.event = {quote_text(conversion)}" if conversion is not None else "false"
     for event in sorted(events, key=lambda e: (-e.n_entities, e.name)):
         if event.name == conversion or not is_sign_up(event.name) or event.per_entity > 1.1:
             continue
@@ -139,7 +150,7 @@ def find_entry(
             select count(*), count(e.entity) from firsts c
             left join firsts e on e.entity = c.entity and e.first <= c.first
                  and list_contains({quote_list([event.name])}, e.event)
-            where list_contains({quote_list([conversion])}, c.event)""",
+            where {converts}""",
         )
         before = entered / converted if converted else 0.0
         if event.n_entities >= _NEARLY_ALL * n_entities or before >= _NEARLY_ALL:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from features.clock import DAY_US
 from features.events import Level
-from pipeline.storage import rows_of, value_of
+from pipeline.profile.words import DROPPED
+from pipeline.storage import quote_list, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -38,11 +39,20 @@ class EventFacts:
 
 @dataclass(frozen=True)
 class Totals:
-    """The log as a whole; `n_unusable` rows would go to quarantine."""
+    """The log as a whole.
+
+    Parameters
+    ----------
+    n_unusable
+        Rows that would go to quarantine.
+    n_strangers
+        Anonymous visitors never identified; where accounts are scored they are no users.
+    """
 
     n_events: int
     n_unusable: int
     n_users: int
+    n_strangers: int
     n_accounts: int
     n_entities: int
     first_at: int
@@ -50,7 +60,10 @@ class Totals:
 
 
 def identify(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Table ``events`` (event, user, account, moment, page) from ``seen``.
+    """Table ``events`` (event, user, stranger, identified, account, moment, known, page).
+
+    ``stranger``: nothing ever says who the visitor is; ``identified``: this row does; ``known``:
+    when user and account were known. Needs ``seen``.
 
     A simpler identity than the importer's: an anonymous id belongs to the first user it is linked
     to, an event without account to the first account of its user, whatever the time. For counts
@@ -59,16 +72,21 @@ def identify(connection: "duckdb.DuckDBPyConnection") -> None:
     connection.execute("""
         create table events as
         with links as (
-            select link_from as visitor, arg_min(coalesce(person, visitor), moment) as person
-            from seen where usable and link_from is not null group by all),
+            select link_from as visitor, arg_min(coalesce(person, visitor), moment) as person,
+                   min(moment) as linked_at
+            from seen where usable and link_from <> coalesce(person, visitor) group by all),
         people as (
-            select event, coalesce(links.person, seen.person, seen.visitor) as "user", account,
-                   moment, page
+            select event, coalesce(links.person, seen.person, seen.visitor) as "user",
+                   anonymous and links.person is null as stranger,
+                   not anonymous or link_from is not null as identified, account, moment,
+                   greatest(moment, coalesce(linked_at, moment)) as known, page
             from seen left join links using (visitor) where usable),
         homes as (
-            select "user", arg_min(account, moment) as home
+            select "user", arg_min(account, known) as home, min(known) as housed_at
             from people where account is not null and "user" is not null group by all)
-        select event, "user", coalesce(account, home) as account, moment, page
+        select event, "user", stranger, identified, coalesce(account, home) as account, moment,
+               case when account is null then greatest(known, coalesce(housed_at, known))
+                    else known end as known, page
         from people left join homes using ("user")""")
 
 
@@ -82,15 +100,58 @@ def count_entities(connection: "duckdb.DuckDBPyConnection", level: Level) -> Non
 
 def totals(connection: "duckdb.DuckDBPyConnection", level: Level) -> Totals:
     """Sizes of the log."""
+    nobody = "stranger" if level == "account" else "false"
     row = rows_of(
         connection,
         f"""
         select count(*), (select count(*) from seen where not usable),
-               count(distinct "user"), count(distinct account), count(distinct "{level}"),
+               count(distinct "user") filter (not {nobody}),
+               count(distinct "user") filter ({nobody}),
+               count(distinct account), count(distinct "{level}"),
                coalesce(min(moment), 0), coalesce(max(moment), 0)
         from events""",
     )[0]
     return Totals(*row)
+
+
+def kept_entities(
+    connection: "duckdb.DuckDBPyConnection", level: Level, until: int | None
+) -> tuple[int, int]:
+    """Users and accounts that an import counts: those with an event that is not left out."""
+    end = f"< {until}" if until is not None else "is not null"
+    # A user who is identified after the end is an unknown visitor before it.
+    users = f"not stranger and known {end}" if level == "account" else f"moment {end}"
+    query = f"""
+        select count(distinct "user") filter ({users}),
+               count(distinct account) filter (known {end})
+        from events where not list_contains({quote_list(DROPPED)}, event)"""
+    users, accounts = rows_of(connection, query)[0]
+    return users, accounts
+
+
+def shares_after_entry(
+    connection: "duckdb.DuckDBPyConnection", level: Level, wanted: str, entered_by: str | None
+) -> dict[str, float]:
+    """Of each event (SQL `wanted`, null for the others) by known entities, the share after entry.
+
+    An entity enters with `entered_by`, without it when it is identified first. An event that only
+    strangers have has the share 0.
+    """
+    entry = f"event = {quote_text(entered_by)}" if entered_by else "identified"
+    return dict(
+        rows_of(
+            connection,
+            f"""
+            with entries as (
+                select "{level}" as entity, min(moment) as entry from events
+                where "{level}" is not null and {entry} group by all),
+            asked as (select {wanted} as wanted, "{level}" as entity, stranger, moment from events)
+            select wanted, coalesce(count(*) filter (moment >= entry)
+                   / nullif(count(*) filter (entity is not null and not stranger), 0), 0)
+            from asked left join entries using (entity)
+            where wanted is not null group by wanted order by wanted""",
+        )
+    )
 
 
 def unusable_files(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:

@@ -23,6 +23,8 @@ Source = PostHogSource | SegmentSource | GenericSource
 
 _HEAD = 20_000
 """Rows at the beginning of each layout that tell what its columns are; counts read every row."""
+_HEAD_FILES = 50
+"""Files of a layout whose beginnings make up that head: the first may hold no events."""
 _SAMPLED_BYTES = 64_000_000
 _PER_EVENT = 60
 _MOST_SAMPLED = 200
@@ -38,12 +40,15 @@ class SourceProfile:
 
     Parameters
     ----------
+    given
+        The files as they were named; of one that is cut off `rows` reads a salvaged copy.
     page
         The property that holds a page's path or address.
     """
 
     spec: Source
     rows: Rows
+    given: tuple[Path, ...] = ()
     time_kind: TimeKind = "zone"
     page: str | None = None
     assumed: tuple[str, ...] = ()
@@ -77,45 +82,58 @@ def open_sources(
     connection: "duckdb.DuckDBPyConnection",
     patterns: Sequence[str],
     salvaged: Mapping[Path, Path],
-) -> list[SourceProfile]:
-    """One source per layout of the files; `salvaged` ones are read from elsewhere.
+) -> tuple[list[SourceProfile], list[tuple[list[Path], EventLogError]]]:
+    """One source per layout of the files, and the files whose columns do not tell what they are.
+
+    `salvaged` files are read from elsewhere.
 
     Raises
     ------
     EventLogError
-        When a file is missing, empty or unreadable, or its columns do not tell what they are.
+        When a file is missing, empty or unreadable.
     """
     connection.execute(times.MACROS)
     connection.execute(values.MACROS)
     times.set_zone(connection, "UTC")
     whole = {salvaged.get(path, path): path for path in find_files(patterns, Path.cwd())}
-    found = []
+    found, refused = [], []
     for rows in open_rows(connection, list(whole), generic.KINDS):
         given = [whole[path] for path in rows.paths]
-        head = _records(
-            rows, rows_of(connection, f"select {rows.raw} from {rows.base} limit {_HEAD}")
-        )
-        if not head:
-            raise EventLogError(f"The file {given[0].name!r} holds no readable event.")
-        source = _recognise(rows, head, given[0], _spelled(patterns, given))
+        try:
+            source = _recognise(rows, _head(connection, rows), given[0], spelled(patterns, given))
+        except EventLogError as error:
+            refused.append((given, error))
+            continue
+        source = replace(source, given=tuple(given))
         cut = sorted(path.name for path in given if path in salvaged)
         if cut:
             told = f"{', '.join(map(repr, cut))}: the gzip ends early; its whole lines were read"
             source = replace(source, assumed=(*source.assumed, told))
         found.append(source)
-    return found
+    return found, refused
+
+
+def _head(connection: "duckdb.DuckDBPyConnection", rows: Rows) -> list[Record]:
+    """Rows at the beginning of the files of a layout."""
+    paths = rows.paths[:: -(-len(rows.paths) // _HEAD_FILES)]
+    head: list[Record] = []
+    for path in paths:
+        [one] = open_rows(connection, [path], generic.KINDS)
+        query = f"select {one.raw} from {one.base} limit {_HEAD // len(paths)}"
+        head += _records(one, rows_of(connection, query))
+    return head
 
 
 def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> None:
-    """Table ``seen``, one row per input row: source, event, visitor, person, link_from, account,
-    moment (microseconds UTC), page; ``usable`` is false where the importer would refuse the row,
-    and only then there is its ``file``; ``raw`` is kept of about `_SAMPLED_BYTES` of rows, all of a
-    small file."""
+    """Table ``seen``, one row per input row: source, event, visitor, person, anonymous, link_from,
+    account, moment (microseconds UTC), page; ``usable`` is false where the importer would refuse
+    the row, and only then there is its ``file``; ``raw`` is kept of about `_SAMPLED_BYTES` of rows,
+    all of a small file."""
     connection.execute("""
         create table seen (
-            source integer, event varchar, visitor varchar, person varchar, link_from varchar,
-            account varchar, moment bigint, page varchar, usable boolean, file varchar,
-            raw varchar)""")
+            source integer, event varchar, visitor varchar, person varchar, anonymous boolean,
+            link_from varchar, account varchar, moment bigint, page varchar, usable boolean,
+            file varchar, raw varchar)""")
     every = 1 + sum(_text_bytes(source.rows.paths) for source in sources) // _SAMPLED_BYTES
     for number, source in enumerate(sources):
         rows, canonical = source.rows, source.canonical()
@@ -123,6 +141,7 @@ def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[Sourc
         taken = f"""
             select nullif(trim({canonical.event}), '') as event,
                    id_of({canonical.visitor}) as visitor, id_of({canonical.person}) as person,
+                   coalesce({canonical.anonymous}, false) as anonymous,
                    id_of({canonical.link_from}) as link_from, id_of({canonical.account}) as account,
                    {canonical.occurred_at} as moment, {page} as page, {rows.raw} as text,
                    __file
@@ -177,7 +196,7 @@ def _records(rows: Rows, texts: Iterable[tuple[str]]) -> list[Record]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
+def spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
     """The patterns that stand for these files only; one by one, the files that none stands for."""
     here, out, covered = set(paths), [], set()
     for pattern in patterns:
@@ -189,10 +208,13 @@ def _spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _recognise(rows: Rows, head: list[Record], path: Path, files: tuple[str, ...]) -> SourceProfile:
+    if not head:
+        raise EventLogError(f"The file {path.name!r} holds no readable event.")
     keys = {key for record in head for key in record}
     kind = kind_of(path)
     if kind in posthog.KINDS and {"event", "distinct_id", "properties", "timestamp"} <= keys:
-        return _posthog(rows, head, files)
+        # Exports of people and groups may lie beside.
+        return _posthog(rows, [row for row in head if row.get("event")], files)
     ids = {"anonymousId", "userId"} & keys
     stamps = {"messageId", "originalTimestamp", "receivedAt", "sentAt"} & keys
     if kind in segment.KINDS and "type" in keys and ids and stamps:
@@ -215,7 +237,13 @@ def _recognise(rows: Rows, head: list[Record], path: Path, files: tuple[str, ...
         assumed.append(f"{roles.columns.time!r} names no time zone: UTC is assumed")
     if roles.time_kind == "date":
         assumed.append(f"{roles.columns.time!r} holds whole days: known from the end of the day on")
-    return SourceProfile(spec, rows, roles.time_kind, _first_page(records), tuple(assumed))
+    return SourceProfile(
+        spec,
+        rows,
+        time_kind=roles.time_kind,
+        page=_first_page(records),
+        assumed=tuple(assumed),
+    )
 
 
 def _posthog(rows: Rows, head: list[Record], files: tuple[str, ...]) -> SourceProfile:

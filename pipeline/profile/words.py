@@ -38,11 +38,29 @@ _NO_SALE = (
 )  # fmt: skip
 _BEGINS = ("start", "begin", "began", "trial")
 _BILLS = ("invoic", "paid", "bill", "payment", "charg", "renew", "receipt")
+_ENTERS = ("account", "user", "workspace", "organization", "organisation", "company", "tenant")
 _SIGN_UP_PAIRS = {
-    ("signed", "up"), ("sign", "up"), ("account", "created"), ("created", "account"),
-    ("user", "created"), ("workspace", "created"),
+    ("signed", "up"), ("sign", "up"), ("signs", "up"),
+    *((who, "created") for who in _ENTERS),
+    *((made, who) for made in ("created", "create", "new") for who in _ENTERS),
 }  # fmt: skip
-_SIGN_UPS = ("signup", "regist", "onboard")
+_SIGN_UPS = ("signup", "signedup", "regist", "onboard")
+
+PRICES = ("pricing", "checkout", "billing")
+"""Beginnings of words of an event with which somebody looks at prices."""
+
+_SOFTWARE = {"browser", "os", "device", "viewport", "lib", "sdk", "useragent"}
+_SOFTWARE_WITH = {
+    "screen": {"width", "height", "size", "resolution", "density"},
+    "library": {"context", "version"},
+    "user": {"agent"},
+    "operating": {"system"},
+}
+"""Words that mean the visitor's software only beside one of these."""
+_OF_SOFTWARE = {
+    "name", "type", "version", "major", "model", "manufacturer", "brand", "width", "height",
+    "size", "raw", "initial", "context", "client",
+}  # fmt: skip
 
 _KEPT_INTERNAL = {"$pageview", "$screen", "$autocapture"}
 _ACCOUNTING = "says who someone is, which is kept; nobody did anything"
@@ -139,6 +157,20 @@ def is_sign_up(name: str) -> bool:
     (True, True, False)
     """
     return bool(set(pairwise(words(name))) & _SIGN_UP_PAIRS) or has_word(name, _SIGN_UPS)
+
+
+def is_software(name: str) -> bool:
+    """A property that tells the visitor's browser, system, device or screen, or a tool's library.
+
+    >>> is_software("$browser_version"), is_software("context.screen.width")
+    (True, True)
+    >>> is_software("device_count"), is_software("user_name"), is_software("library_size")
+    (False, False, False)
+    """
+    found = set(words(name))
+    beside = {word for word in found if _SOFTWARE_WITH.get(word, set()) & found}
+    meant = found & _SOFTWARE | beside.union(*(_SOFTWARE_WITH[word] & found for word in beside))
+    return bool(meant) and found <= meant | _OF_SOFTWARE
 
 
 def page_event(path: str) -> str | None:

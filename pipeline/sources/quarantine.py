@@ -160,7 +160,8 @@ def refuse_dead(connection: "duckdb.DuckDBPyConnection", files: Iterable[Path]) 
     reasons = _reasons(connection, f"list_contains({names}, file)")
     raise EventLogError(
         f"No row of {few(map(str, dead))} can be used: {reasons} Repair what is wrong "
-        "or take it out of the list of files; max_bad_share: 1 would let it pass."
+        "or take it out of the list of files, with a narrower glob where one matches it; "
+        "max_bad_share: 1 would let it pass."
     )
 
 

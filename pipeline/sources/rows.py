@@ -92,7 +92,9 @@ class Rows:
                 continue
             if path not in self.columns:
                 near = difflib.get_close_matches(path, self.columns, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = " If it holds something else, leave it out with a narrower glob."
+                if near:
+                    hint = f" Did you mean {near[0]!r}?"
                 raise EventLogError(
                     f"The file {str(self.paths[0])!r} has no column {path!r}; it has "
                     f"{few(self.columns, most=20)}.{hint}"

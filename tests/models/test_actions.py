@@ -1,5 +1,9 @@
 """What to do about whom: never too early, never twice, and a hand that is raised comes first."""
 
+import re
+from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +13,15 @@ from pydantic import ValidationError
 
 from features.clock import DAY_US, to_text, to_us
 from features.signals import FirstValue, SignalSpec
+from features.texts import english, translation
+from models.actions import words
 from models.actions.advice import OUTREACH, advise, events_read
 from models.actions.facts import NEVER, Facts
-from models.actions.spec import TRIGGERS, ActionRule, ActionSpec
-from models.actions.standing import asks_of
+from models.actions.spec import TRIGGERS, ActionRule, ActionSpec, TableAction
+from models.actions.standing import Ask, asks_of
 from models.actions.table import DEFAULT_RULES, rule_for
 from models.actions.wording import FACT_MEANINGS, Person, message_facts, message_for, trigger_fact
+from models.actions.words import Words
 
 JUNE = to_us("2024-06-03")
 VALUE = FirstValue(event="report_made", at_least=3)
@@ -27,6 +34,7 @@ SIGNALS = SignalSpec(
     first_value=(VALUE,),
 )
 SPEC = ActionSpec()
+WORDS = Words(english())
 ASKED_FOR_IT = ("form", "support")
 SOON = ("outreach today", "outreach this week")
 
@@ -61,7 +69,9 @@ def facts_of(n=1, as_of=JUNE, spec=SPEC, signals=SIGNALS, **given):
     return Facts(as_of=as_of, days=spec.recent_days, last=last, **columns)
 
 
-def advice_on(facts, tier="hot", before=None, spec=SPEC, asks=None, alike=False, signals=SIGNALS):
+def advice_on(
+    facts, tier="hot", before=None, spec=SPEC, asks=None, alike=False, signals=SIGNALS, texts=WORDS
+):
     n = len(facts.week)
     return advise(
         facts,
@@ -72,6 +82,7 @@ def advice_on(facts, tier="hot", before=None, spec=SPEC, asks=None, alike=False,
         tier_before=np.full(n, before, object),
         alike=np.full(n, alike),
         asks=asks or {},
+        words=texts,
     )
 
 
@@ -231,6 +242,69 @@ def test_every_tier_above_cold_has_a_line_for_every_trigger():
     for tier in ("critical", "hot", "warm"):
         assert all(rule_for(trigger, tier, ()) for trigger in TRIGGERS)
     assert len(DEFAULT_RULES) > len(TRIGGERS)
+
+
+def test_every_word_of_the_actions_is_in_the_catalogue_of_sentences_and_is_used():
+    def keys(section):
+        found = (key.partition(".") for key in english().sentences)
+        return [name for start, _, name in found if start == section]
+
+    assert keys("triggers") == list(TRIGGERS)
+    assert set(keys("actions")) == {*get_args(TableAction), "follow up"}
+    others = {"standing", "follow_up", "nurture", "wait"}
+    assert set(keys("how")) == {rule.text for rule in DEFAULT_RULES} | others
+    sources = "".join(path.read_text() for path in Path(words.__file__).parent.glob("*.py"))
+    assert [key for key in keys("advice") if f'"{key}"' not in sources.replace("advice.", "")] == []
+
+
+def shouting():
+    """A language that English can't hide in."""
+    sections = {"language": "xx", "names": {name: name.upper() for name in SIGNALS.events()}}
+    for key, forms in english().sentences.items():
+        section, _, name = key.partition(".")
+        told = {form: re.sub(r"(\{\w+\})|(.)", _shout, text) for form, text in forms.items()}
+        sections.setdefault(section, {})[name] = told
+    return Words(translation(sections, english(), "loud.yaml"))
+
+
+def _shout(part):
+    return part[1] or part[2].upper()
+
+
+LOUD = shouting()
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(
+    facts=histories(),
+    tier=st.sampled_from(["critical", "hot", "warm", "cold"]),
+    before=st.sampled_from([None, "warm"]),
+    trial_days=st.sampled_from([None, 10]),
+    days=st.integers(0, 20),
+    trigger=st.sampled_from(TRIGGERS),
+    action=st.sampled_from(["outreach today", "outreach this week", "help"]),
+    followed_up=st.booleans(),
+)
+def test_advice_is_said_in_the_language_of_the_texts_and_is_otherwise_the_same(
+    facts, tier, before, trial_days, days, trigger, action, followed_up
+):
+    spec = ActionSpec(trial_days=trial_days)
+    asks = {"entity 0": Ask(JUNE - days * DAY_US, trigger, "hot", action, followed_up)}
+    for asked in (asks, {}):
+        plain = one(facts, tier, before, spec, asked)
+        loud = one(facts, tier, before, spec, asked, texts=LOUD)
+        if plain is None:
+            assert loud is None
+            continue
+        same = ("trigger", "triggered_at", "action", "asked_at", "rule")
+        assert all(getattr(plain, name) == getattr(loud, name) for name in same)
+        fact = trigger_fact(
+            *(loud, 0, facts, SIGNALS, spec.milestones_of(SIGNALS), LOUD),
+            alike="ACME",
+            reason="ACTIVE DAILY",
+        )
+        for told in (loud.text, loud.why_not_now, loud.moment, fact):
+            assert told is None or not re.search("[a-z]", told), told
 
 
 def test_a_rule_of_the_settings_comes_before_the_table():
@@ -429,9 +503,9 @@ def test_an_event_that_came_in_late_is_a_trigger_and_is_dated_by_when_it_happene
     # It was known after the ask, so it asks anew, though it happened before.
     assert (found.trigger, found.triggered_at) == ("limit reached", JUNE - 10 * DAY_US)
     assert (found.asked_at, found.action) == (JUNE, "outreach this week")
-    told = trigger_fact(found, 0, facts, SIGNALS, [VALUE], alike=None, reason=None)
+    told = trigger_fact(found, 0, facts, SIGNALS, [VALUE], WORDS, alike=None, reason=None)
     assert told == "limit reached 10 days ago, which was known only lately"
-    known = message_facts(0, facts, SIGNALS, [VALUE], Person("Acme", None, None))
+    known = message_facts(0, facts, SIGNALS, [VALUE], Person("Acme", None, None), WORDS)
     assert (known["limit"], known["limit_on"]) == (None, None)
 
 
@@ -461,27 +535,52 @@ def test_what_is_said_at_as_of_or_later_was_not_said_yet():
 def test_a_trigger_is_told_with_its_own_numbers():
     facts = facts_of(limit_reached=ago(2), export_blocked=ago(5))
     facts.count["limit_reached"][0] = 3
-    told = trigger_fact(one(facts), 0, facts, SIGNALS, [VALUE], alike=None, reason=None)
+    told = trigger_fact(one(facts), 0, facts, SIGNALS, [VALUE], WORDS, alike=None, reason=None)
     assert told == "limit reached 3 times, export blocked once in 7 days, last 2 days ago"
     reached = {m: np.array(ago(1)) for m in events_read(SIGNALS, SPEC)[1]}
     new = facts_of(reached=reached)
-    told = trigger_fact(one(new), 0, new, SIGNALS, [VALUE], alike=None, reason=None)
+    told = trigger_fact(one(new), 0, new, SIGNALS, [VALUE], WORDS, alike=None, reason=None)
     assert told == "report made 3 times, reached 1 day ago"
     plain = facts_of()
     assert (
-        trigger_fact(one(plain), 0, plain, SIGNALS, [VALUE], alike=None, reason="active daily")
+        trigger_fact(
+            one(plain), 0, plain, SIGNALS, [VALUE], WORDS, alike=None, reason="active daily"
+        )
         == "active daily"
     )
     alike = trigger_fact(
-        one(plain, alike=True), 0, plain, SIGNALS, [VALUE], alike="Acme: 3 limits", reason=None
+        one(plain, alike=True),
+        0,
+        plain,
+        SIGNALS,
+        [VALUE],
+        WORDS,
+        alike="Acme: 3 limits",
+        reason=None,
     )
     assert alike == "looks like Acme: 3 limits"
+
+
+def test_one_day_is_not_told_as_days():
+    spec = ActionSpec(recent_days=1, quiet_days=1, fresh_days=1, trial_days=1)
+    day = facts_of(limit_reached=ago(0.5), spec=spec)
+    told = trigger_fact(one(day), 0, day, SIGNALS, [VALUE], WORDS, alike=None, reason=None)
+    assert told == "limit reached once in 1 day, last less than a day ago"
+    assert one(day, spec=spec).why_not_now == "the trial of 1 day is over"
+    spec = ActionSpec(quiet_days=1, fresh_days=1)
+    quiet = facts_of(pricing_viewed=ago(3), last_at=np.array(ago(3)))
+    assert one(quiet, spec=spec).why_not_now == "no event for 1 day"
+    stale = facts_of(pricing_viewed=ago(3))
+    assert one(stale, spec=spec).why_not_now == "not today: nothing new for 1 day"
 
 
 def test_the_message_is_about_the_trigger_or_about_what_happened_beside_it():
     def fits(tier="hot", **events):
         facts = facts_of(**events)
-        return message_for(one(facts, tier), 0, facts, SIGNALS, [VALUE])
+        person = Person("Acme", None, None)
+        return message_for(
+            one(facts, tier), lambda: message_facts(0, facts, SIGNALS, [VALUE], person, WORDS)
+        )
 
     assert fits(limit_reached=ago(1)) == "limit_reached"
     assert fits(goal_reached=ago(1)) == "success"
@@ -493,13 +592,16 @@ def test_the_message_is_about_the_trigger_or_about_what_happened_beside_it():
 
 def test_a_message_says_only_what_is_known():
     nothing = facts_of(members=np.array([0]))
-    known = message_facts(0, nothing, SIGNALS, [VALUE], Person("Acme\n Corp", None, None))
+    person = Person("Acme\n Corp", None, None)
+    known = message_facts(0, nothing, SIGNALS, [VALUE], person, WORDS)
     assert known.keys() == FACT_MEANINGS.keys()
     unknown = {name for name, fact in known.items() if fact is None}
     assert unknown >= {"contact", "plan", "limit", "limit_times", "milestone", "success", "members"}
     assert (known["name"], known["events"], known["date"]) == ("Acme Corp", 10, "2024-06-03")
     facts = facts_of(limit_reached=ago(3), export_blocked=ago(1), goal_reached=ago(2))
-    known = message_facts(0, facts, SIGNALS, [VALUE], Person("Acme", "a@acme.example", "free"))
+    known = message_facts(
+        0, facts, SIGNALS, [VALUE], Person("Acme", "a@acme.example", "free"), WORDS
+    )
     assert (known["limit"], known["limit_times"], known["limit_on"]) == (
         "export blocked",
         2,

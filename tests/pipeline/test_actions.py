@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from features.clock import to_us
-from features.errors import SettingsError
+from features.errors import NotFresh, SettingsError
 from models.actions.wording import FACT_MEANINGS, MESSAGES
 from pipeline import ledger
 from pipeline.actions import NOT_IN_LEDGER
@@ -248,6 +248,88 @@ def test_the_verb_prints_the_draft_alone(store):
     assert "There is no template 'poem'" in str(refused.exception)
 
 
+GERMAN = """\
+language: de
+names: {opened: geöffnet}
+advice:
+  counts: "{text} {when}, zuletzt {ago}"
+  window: {one: "an {n} Tag", other: "in {n} Tagen"}
+"""
+
+
+def draft(run, entity, *how):
+    command = ["--settings", str(run.path), "--model", "1", "--entity", entity, *how]
+    return CliRunner().invoke(message, command)
+
+
+def test_without_a_draft_it_is_told_which_fact_is_unknown_and_what_fits_instead(store):
+    table = night(store, NIGHTS[0])
+    row = table[table["message"] == "limit_reached"].iloc[0]
+    done = draft(store, row["entity_id"], "--as-of", NIGHTS[0], "--template", "success")
+    assert done.exit_code == 3
+    assert "lacks what the template 'success' says: success (the last success" in done.stdout
+    assert "success_on (date of the last success)" in done.stdout
+    assert "plan" not in done.stdout  # only asked for inside an if
+    assert "There is one with --template limit_reached" in done.stdout
+    told = draft(store, row["entity_id"], "--as-of", NIGHTS[0], "--template", "success", "--json")
+    assert json.loads(told.stdout)["why_none"] == done.stdout.rstrip()
+    assert json.loads(told.stdout)["template"] == "success"
+
+
+def test_without_a_template_of_its_own_the_next_action_is_told(store):
+    night(store, NIGHTS[0])
+    waiting = night(store, NIGHTS[1])
+    row = waiting[waiting["next_action"] == "wait"].iloc[0]
+    done = draft(store, row["entity_id"], "--as-of", NIGHTS[1])
+    assert done.exit_code == 3
+    assert done.stdout.startswith(
+        f"No draft: the next action for {row['entity_id']} is wait ({row['why_not_now']}). "
+    )
+
+
+def test_a_day_that_predict_would_refuse_is_no_default_for_a_message(store):
+    newest = night(store, None)
+    assert len(newest) > 0
+    who, day = newest["entity_id"].iloc[0], str(newest["as_of"].iloc[0].date())
+    assert draft(store, who).stdout == draft(store, who, "--as-of", day).stdout
+    path = store.path
+    path.write_text(path.read_text() + "freshness: {max_age_hours: 0.001}\n")
+    with pytest.raises(NotFresh):
+        night(load(path), None)
+    refused = draft(store, who)
+    assert isinstance(refused.exception, NotFresh)
+    assert f"as of {day}, the newest complete day. The newest event was known" in str(
+        refused.exception
+    )
+    assert draft(store, who, "--as-of", day).exit_code in (0, 3)
+
+
+def test_signals_that_never_happened_are_told_with_the_nearest_event(store):
+    store.path.write_text(
+        replaced(store.path.read_text(), "  limit: [opened]", "  limit: [opend, zzz, opened]")
+    )
+    said = []
+    predict(load(store.path), said.append, as_of=NIGHTS[0], model="1", now=None)
+    warned = [told for told in said if "never happened" in told]
+    assert warned == [
+        "Warning: signals and actions name events that never happened: 'opend', 'zzz'. Did you "
+        "mean 'opened'?"
+    ]
+
+
+def test_advice_is_written_in_the_language_of_the_settings(store):
+    plain = night(store, NIGHTS[0])
+    (store.base / "de.yaml").write_text(GERMAN, encoding="utf-8")
+    store.path.write_text(store.path.read_text() + "texts: de.yaml\n")
+    german = night(load(store.path), NIGHTS[0])
+    same = ["entity_id", "trigger", "next_action", "tier", "asked_at"]
+    pd.testing.assert_frame_equal(plain[same], german[same])
+    limit = german["trigger"] == "limit reached"
+    told = german["trigger_fact"][limit & ~plain["trigger_fact"].str.contains("lately")]
+    assert len(told) > 0
+    assert told.str.fullmatch(r"geöffnet .* in 7 Tagen, zuletzt .*").all()
+
+
 KNOWN = {name: f"the {name}" for name in FACT_MEANINGS} | {
     "days": 7, "limit_times": 3, "milestone_times": 1, "success_times": 2, "events": 4,
     "members": 5, "new_members": 1,
@@ -266,6 +348,24 @@ def test_the_shipped_templates_say_what_is_known_and_nothing_else():
         fewer = templates.draft(name, KNOWN | {"plan": None, "members": None, "new_members": None})
         assert "None" not in fewer
         assert "the plan" not in fewer
+
+
+@pytest.mark.parametrize("said", ["{{ plan|upper }}", "{{ plan|title }}", "{{ 'on ' ~ plan }}"])
+def test_an_unknown_fact_is_never_printed_as_a_word(folder, said):
+    templates = own(folder, f"Hi {said}")
+    assert templates.draft("success", KNOWN | {"plan": None}) is None
+    assert templates.lacking("success", KNOWN | {"plan": None, "since": None}) == ("plan",)
+    guarded = own(folder, "Hi{% if plan is not none and plan != none %} " + said + "{% endif %}")
+    assert guarded.draft("success", KNOWN | {"plan": None}) == "Hi\n"
+
+
+def test_one_day_and_one_member_are_told_as_such():
+    templates = Templates.load(None)
+    for name in MESSAGES:
+        told = templates.draft(name, KNOWN | {"days": 1, "members": 1, "new_members": 1})
+        assert "1 days" not in told
+        assert "1 people" not in told
+    assert "in the last day the name" in templates.draft("limit_reached", KNOWN | {"days": 1})
 
 
 @pytest.fixture

@@ -150,3 +150,19 @@ def test_immature_rows_are_marked_and_never_positive(shop):
     assert data.mature.tolist() == mature.tolist()
     assert 0 < (~mature).sum() < len(mature)
     assert not data.label[~mature].any()
+
+
+def test_names_that_never_happened_are_told_with_what_may_be_meant(shop, sibling):
+    run = sibling(
+        shop,
+        ("engagement: [opened]", "engagement: [opened, export_made]"),
+        ("{name: big budget, dimension: fit, points: 10}", '"+5 value: zebra_seen >= 1 time ever"'),
+    )
+    says: list[str] = []
+    assemble(run, import_events(run, lambda _: None), says.append)
+    assert [text for text in says if text.startswith("Warning")] == [
+        "Warning: features names events that never happened: 'export_made'. Did you mean "
+        "'exported'?",
+        "Warning: The data have no event 'zebra_seen', which the rule 'zebra_seen >= 1 time ever' "
+        "reads.",
+    ]

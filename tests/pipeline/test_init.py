@@ -347,13 +347,139 @@ def test_accounts_can_not_be_asked_for_where_there_are_none(tmp_path):
         init(as_csv(tmp_path / "a.csv", rows), entity="account", out=tmp_path / "settings.yaml")
 
 
-def test_without_a_purchase_the_guess_is_marked_in_capitals(tmp_path):
-    rows = [
-        row for row in flat(company()) if row["action"] not in ("plan_upgraded", "invoice_paid")
+def without_purchase() -> list[dict]:
+    """The company with a rare event that is no purchase by its name, and none that is."""
+    renamed = {"plan_upgraded": "theme_changed"}
+    rows = [row for row in company() if row["event"] != "invoice_paid"]
+    return [row | {"event": renamed.get(row["event"], row["event"])} for row in rows]
+
+
+def test_without_a_purchase_the_conversion_is_left_to_be_filled_in(tmp_path):
+    out, told = tmp_path / "settings.yaml", []
+    log = as_csv(tmp_path / "log.csv", flat(without_purchase()))
+    write_settings((str(log),), out, entity=None, force=False, say=told.append)
+    text = out.read_text(encoding="utf-8")
+    assert "# PLEASE FILL IN: NO EVENT LOOKS LIKE A PURCHASE." in text
+    assert "rare, but no purchase by its name: 'theme_changed': 10 of 30 accounts" in text
+    assert any(line.startswith("PLEASE FILL IN: no event looks like a purchase") for line in told)
+    assert "Name the conversion in it, then: make train" in told[-1]
+    line = 1 + text.splitlines().index("  events: []")
+    done = CliRunner().invoke(main, ["train", "--settings", str(out)])
+    assert done.exit_code == 2
+    told_so = f"settings.yaml:{line}: conversion.events: needs 1 or more entries, none given"
+    assert told_so in done.stderr
+    assert done.stderr.count("\n") == 1
+    # With a name in its place the file is sound, and the sign-up is still the entry.
+    out.write_text(text.replace("  events: []", "  events: [searched]"), encoding="utf-8")
+    assert load(out).settings.cohort.entered_by == ("signed_up",)
+
+
+@pytest.mark.parametrize("name", ["signed_up", "User Registered", "customer_signup", "new_account"])
+def test_a_sign_up_is_never_taken_for_the_purchase(name, tmp_path):
+    # Rare, once each, and billed at once: all that speaks for a purchase but its name.
+    rows = [row for row in company() if row["event"] in ("searched", "report_created")]
+    for account in range(0, ACCOUNTS, 3):
+        begin = START + timedelta(days=account)
+        for event, minute in ((name, 0), ("invoice_paid", 1)):
+            rows.append(
+                {
+                    "time": begin + timedelta(minutes=minute),
+                    "user": f"u{account}-0",
+                    "account": f"acme {account}",
+                    "event": event,
+                    "properties": {},
+                }
+            )
+    told: list[str] = []
+    log = as_csv(tmp_path / "log.csv", flat(rows))
+    write_settings((str(log),), tmp_path / "s.yaml", entity=None, force=False, say=told.append)
+    assert load(tmp_path / "s.yaml").settings.conversion.events == ("invoice_paid",)
+    assert not any(name in line for line in told if line.startswith(("Conversion", "Less likely")))
+
+
+@pytest.mark.parametrize(("buyers", "warned"), [(1, True), (14, True), (15, False)])
+def test_a_purchase_that_too_few_have_to_train_on_is_told(buyers, warned, tmp_path):
+    rows = without_purchase()
+    rows += [
+        rows[0] | {"account": f"acme {account}", "user": f"u{account}-0", "event": "plan_upgraded"}
+        for account in range(buyers)
     ]
-    run, told = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
-    assert "# PLEASE CHECK: NO EVENT LOOKS LIKE A PURCHASE." in run.text
-    assert any(line.startswith("PLEASE CHECK") for line in told)
+    run, told = init(as_csv(tmp_path / "log.csv", flat(rows)), out=tmp_path / "settings.yaml")
+    sentence = f"PLEASE CHECK: 'plan_upgraded' makes customers of only {buyers} of 30 accounts"
+    assert any(line.startswith(sentence) for line in told) == warned
+    assert (f"# {sentence}" in run.text) == warned
+
+
+def visits(known_after: int) -> list[dict]:
+    """Each account's first user looks at prices nine times before $identify, then so often."""
+    out = posthog(company())
+    for account in range(ACCOUNTS):
+        user = f"u{account}-0"
+        begin = START + timedelta(days=account)
+        for i in range(9 + known_after):
+            before = i < 9
+            out.append(
+                {
+                    "event": "$pageview",
+                    "distinct_id": f"anon-{user}" if before else user,
+                    "timestamp": (begin + timedelta(hours=-1 if before else i)).isoformat(),
+                    "properties": {"$pathname": "/pricing", "$device_id": f"anon-{user}"},
+                }
+            )
+    return out
+
+
+def test_prices_looked_at_before_sign_up_are_no_signal(tmp_path):
+    run, _ = init(as_json(tmp_path / "a.jsonl", visits(0)), out=tmp_path / "a.yaml")
+    assert run.settings.signals.pricing == ()
+    assert "# pricing: [pricing_viewed]" in run.text
+    assert "no signal, as most of it comes before sign-up" in run.text
+    assert "No event looks like: pricing" not in run.text
+    # The page keeps its name: it is a feature all the same.
+    assert "pricing_viewed" in run.settings.features.events.upgrade
+    run, _ = init(as_json(tmp_path / "b.jsonl", visits(20)), out=tmp_path / "b.yaml")
+    assert run.settings.signals.pricing == ("pricing_viewed",)
+
+
+def test_browsers_and_devices_get_no_feature_and_are_told(tmp_path):
+    rng = random.Random(2)
+    noise = ("browser", "os_version", "device_type", "screen_width", "lib")
+    rows = [
+        row
+        | {name: rng.choice([1, 2, 3]) if "width" in name else rng.choice("abc") for name in noise}
+        | {"device_count": rng.randrange(9), "$os": rng.choice(["Linux", "Mac"])}
+        for row in flat(company())
+    ]
+    run, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
+    assert set(run.settings.data.properties) == {"rows", "channel", "device_count"}
+    (line,) = [line for line in run.text.splitlines() if "tell of browsers and devices" in line]
+    assert all(repr(name) in line for name in (*noise, "$os"))
+
+
+def imported_told(run: Run, store: Path, level: str) -> str:
+    told: list[str] = []
+    import_log(run.settings.data, run.base, store, level, threads=1, report=told.append)
+    return "\n".join(told)
+
+
+@pytest.mark.parametrize("entity", ["account", "user"])
+def test_users_and_accounts_are_counted_as_the_import_counts_them(entity, tmp_path):
+    rows = posthog(company())
+    visit = {"event": "$pageview", "timestamp": START.isoformat()}
+    for i in range(50):
+        nobody = {"$device_id": f"d{i}", "$pathname": "/"}
+        rows.append({**visit, "distinct_id": f"d{i}", "properties": nobody})
+    # Somebody of whom nothing but bookkeeping is known.
+    rows.append({**visit, "event": "$set", "distinct_id": "quiet", "properties": {"$set": {}}})
+    log = as_json(tmp_path / "log.jsonl", rows)
+    run, told = init(log, entity=entity, out=tmp_path / "settings.yaml")
+    said = imported_told(run, tmp_path / "store", entity)
+    users = 60 if entity == "account" else 110
+    assert f"{users + 1} users, 30 accounts" in told[0]
+    (counted,) = [line for line in told if line.startswith("An import counts")]
+    assert f"An import counts {users} users and 30 accounts" in counted
+    assert ("50 anonymous visitors were never identified" in counted) == (entity == "account")
+    assert f"of 30 accounts and {users} users" in said
 
 
 def test_a_trickle_at_the_end_is_cut_off_at_midnight(tmp_path):
@@ -364,6 +490,7 @@ def test_a_trickle_at_the_end_is_cut_off_at_midnight(tmp_path):
             rows.append({"user_id": f"u{user}", "time": moment.isoformat(), "event": "searched"})
     late = [START + timedelta(days=days) for days in (43, 55, 4000)]
     rows += [{"user_id": "u0", "time": t.isoformat(), "event": "searched"} for t in late]
+    rows.append(rows[0] | {"event": "plan_upgraded"})
     run, _ = init(as_csv(tmp_path / "log.csv", rows), out=tmp_path / "settings.yaml")
     assert run.settings.data.until == "2024-02-10"
     assert run.settings.horizon_days == 7
@@ -463,22 +590,74 @@ def test_rows_that_are_no_events_are_told_with_their_files(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     rows = posthog(company())
     as_json(tmp_path / "events.jsonl", rows)
-    as_json(tmp_path / "groups.jsonl", [{"key": str(i), "plan": "pro"} for i in range(3)])
-    n_rows, share = len(rows) + 3, 3 / len(rows)
-    assert share < 0.01
-    lacking = "rows lack a name, a time or an id, in 'groups.jsonl'"
+    bad = [{"key": str(i), "plan": "pro"} for i in range(103)]
+    as_json(tmp_path / "more.jsonl", [*bad[:3], *rows[:1]])
+    lacking = "rows lack a name, a time or an id, in 'more.jsonl'"
     _, told = init(Path("*.jsonl"), out=tmp_path / "few.yaml")
-    assert f"3 of {n_rows:,} {lacking} (3); they are left out." in told
-    as_json(tmp_path / "people.jsonl", [{"id": str(i)} for i in range(100)])
-    as_gzip(tmp_path / "people.jsonl")
-    (tmp_path / "people.jsonl").unlink()
-    packed = (tmp_path / "people.jsonl.gz").read_bytes()
-    (tmp_path / "people.jsonl.gz").write_bytes(packed[:-9])
+    assert f"3 of {len(rows) + 4:,} {lacking} (3); they are left out." in told
+    as_json(tmp_path / "most.jsonl", [*bad, *rows[:1]])
+    as_gzip(tmp_path / "most.jsonl")
+    (tmp_path / "most.jsonl").unlink()
+    packed = (tmp_path / "most.jsonl.gz").read_bytes()
+    (tmp_path / "most.jsonl.gz").write_bytes(packed[:-9])
     _, told = init(Path("*.jsonl*"), out=tmp_path / "many.yaml")
     (line,) = [line for line in told if "lack a name" in line]
     assert line.startswith("PLEASE CHECK: ")
-    assert "in 'people.jsonl.gz' (" in line
-    assert "'groups.jsonl' (3). More than 1% stop a training: run init again without" in line
+    assert "in 'most.jsonl.gz' (" in line
+    assert "'more.jsonl' (3). More than 1% stop a training: run init again without" in line
+
+
+PEOPLE = [
+    {"id": f"p{i}", "created_at": START.isoformat(), "properties": '{"email": "a@b.co"}'}
+    for i in range(400)
+]
+
+
+@pytest.mark.parametrize("write", [as_json, as_parquet])
+@pytest.mark.parametrize("people", ["a_persons", "persons"], ids=["before", "behind"])
+def test_people_beside_the_events_are_left_out_and_told(write, people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [row | {"properties": json.dumps(row["properties"])} for row in posthog(company())]
+    names = ("events-1", "events-2", people)
+    for name, part in zip(names, (rows[:700], rows[700:], PEOPLE), strict=True):
+        write(tmp_path / f"{name}.data", part)
+        (tmp_path / f"{name}.data").rename(f"{name}.{'jsonl' if write is as_json else 'parquet'}")
+    run, told = init(Path("*.*"), out=tmp_path / "settings.yaml")
+    [source] = run.settings.data.sources
+    assert [name.split(".")[0] for name in source.files] == ["events-1", "events-2"]
+    assert source.account_group == "company"
+    assert any("eft out, as no" in line and f"'{people}." in line for line in told)
+    assert any("write a glob that leaves those out" in line for line in told)
+    assert f"'{people}." in run.text
+    assert "kept" in imported_told(run, tmp_path / "store", "account")
+    # Whoever keeps the glob is refused, and told to narrow it.
+    glob = {"files": ("*.jsonl" if write is as_json else "*.parquet",)}
+    data = run.settings.data.model_copy(update={"sources": (source.model_copy(update=glob),)})
+    with pytest.raises(EventLogError, match="narrower glob"):
+        import_log(data, run.base, tmp_path / "other", "account", threads=1)
+
+
+def test_a_file_without_event_names_counts_when_it_is_named_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    as_csv(tmp_path / "events.csv", flat(company()))
+    orders = [{"org_id": f"acme {i % 9}", "ts": START.isoformat()} for i in range(20)]
+    as_csv(tmp_path / "orders.csv", orders)
+    run, told = init(Path("*.csv"), out=tmp_path / "a.yaml")
+    assert [source.files for source in run.settings.data.sources] == [("events.csv",)]
+    assert any(
+        line.startswith("PLEASE CHECK: left out, as no column is called event: 'orders.csv'")
+        for line in told
+    )
+    run, _ = init(Path("events.csv"), Path("orders.csv"), out=tmp_path / "b.yaml")
+    assert {source.event for source in run.settings.data.sources} == {None, "orders"}
+
+
+def test_a_file_that_is_named_itself_and_holds_no_events_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    as_csv(tmp_path / "events.csv", flat(company()))
+    as_csv(tmp_path / "people.csv", [{"id": "p1", "plan": "pro"}])
+    with pytest.raises(EventLogError, match=r"No column of 'people\.csv' looks like a time"):
+        init(Path("events.csv"), Path("people.csv"), out=tmp_path / "a.yaml")
 
 
 def test_files_are_named_from_here_and_a_folder_among_them_is_told(tmp_path, monkeypatch):

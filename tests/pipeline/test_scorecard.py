@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -33,6 +34,7 @@ from pipeline.importer.frame import import_frame
 from pipeline.scorecard import show_rules, tables_of, with_rules
 from pipeline.settings import Run, load, parse
 from pipeline.train import import_events
+from tests.conftest import replaced
 
 AS_OF = to_us("2024-06-03T00:00:00")
 HOSTILE = 'O\'Brien "quoted"; drop table events --'
@@ -364,7 +366,7 @@ def _table_of(log) -> pa.Table:
     )
 
 
-def test_show_reads_no_data_and_lists_every_rule_with_its_origin(demo, tmp_path):
+def test_show_reads_no_event_and_lists_every_rule_with_its_origin(demo, tmp_path):
     path = tmp_path / "elsewhere.yaml"
     path.write_text(demo.run.path.read_text())  # its events are not there
     done = CliRunner().invoke(main, ["scorecard", "show", "--settings", str(path), "--json"])
@@ -375,6 +377,37 @@ def test_show_reads_no_data_and_lists_every_rule_with_its_origin(demo, tmp_path)
     assert all(Rule.model_validate(rule["line"]).points == rule["points"] for rule in told["rules"])
     shown = CliRunner().invoke(main, ["scorecard", "show", "--settings", str(path)]).stdout
     assert "Warm from 51 points, hot from 76, critical from 101" in shown
+    assert told["unknown"] is None
+    assert "No data are imported yet" in shown
+
+
+def test_show_warns_once_of_each_name_that_the_imported_log_does_not_have(demo, tmp_path):
+    text = demo.run.path.read_text()
+    lines = (
+        '    - "+5 fit: industri is software"\n'
+        '    - "media | +5 fit: industri is media"\n'
+        '    - "+5 fit: industry is media"\n'
+        '    - "zzzs | +5 value: zzz or report_created >= 1 time ever"\n'
+    )
+    text = replaced(text, "  limit: [limit_reached]", "  limit: [limit_hit, limit_reached]")
+    text = replaced(text, "scorecard:\n  rules:\n", f"scorecard:\n  rules:\n{lines}")
+    path = tmp_path / "settings.yaml"
+    root = import_events(demo.run, lambda _: None).root
+    shutil.copytree(root, tmp_path / "store" / "logs" / root.name)
+    path.write_text(demo.run.path.read_text())
+    how = ["scorecard", "show", "--settings", str(path)]
+    assert json.loads(CliRunner().invoke(main, [*how, "--json"]).stdout)["unknown"] == []
+    path.write_text(text)
+    told = json.loads(CliRunner().invoke(main, [*how, "--json"]).stdout)["unknown"]
+    assert told == [
+        "The data have no attribute 'industri', which the rules 'industri is software', 'media' "
+        "read. Did you mean 'industry'?",
+        "The data have no event 'zzz', which the rule 'zzzs' reads.",
+        "The data have no event 'limit_hit', which the rule 'limit reached' reads. Did you mean "
+        "'limit_reached'?",
+    ]
+    shown = CliRunner().invoke(main, how).stdout
+    assert shown.count("Warning: ") == 3
 
 
 PRESET = """\

@@ -110,7 +110,24 @@ def test_a_name_far_from_every_valid_one_lists_them():
         ("horizon_days: 0", "horizon_days: Input should be greater than 0 (got 0)"),
         ("horizon_days: no", "horizon_days: Input should be a valid integer (got 'no')"),
         ("cohort:", "cohort: Input should be an object (got None)"),
-        ("features: {windows_days: 7}", "features.windows_days: Input should be a valid array"),
+        (
+            "features: {windows_days: 7}",
+            "features.windows_days: expected a list; write [7] (got 7)",
+        ),
+        (
+            "signals: {pricing: pricing_viewed}",
+            "acme.yaml:8: signals.pricing: expected a list; write [pricing_viewed] (got 'pric",
+        ),
+        ("signals: {pricing: Saw prices}", 'expected a list; write ["Saw prices"] (got'),
+        (
+            "signals: {first_value: report_created}",
+            "acme.yaml:8: signals.first_value: expected a list, each entry on a line of its own "
+            "behind a dash (got 'report_created')",
+        ),
+        (
+            "scorecard:\n  rules:\n    +30 upgrade: sold >= 1 time ever",
+            "scorecard.rules: expected a list, each entry on a line of its own behind a dash",
+        ),
         ("model: {tiers: {hot: 1.5}}", "model.tiers.by: is missing; it says which kind this is"),
         ("compute: {memory_mb: 100}", "memory_mb: Input should be greater than or equal to 500"),
         (
@@ -137,6 +154,40 @@ def test_a_wrong_value_says_what_is_expected_and_what_was_given(line, said):
 )
 def test_a_misspelt_word_names_the_nearest_that_the_setting_takes(line, said):
     assert mistake(BASE + line + "\n").startswith(f"acme.yaml:{said}")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "+30 upgrade: limit_hit >= 1 time ever",
+        "-20 engagement: no event in 14 days",
+        "+25 team: >= 4 active members in 28 days",
+        '+30 upgrade: "Limit hit" >= 1 time ever',
+        "big teams | +25 team: >= 4 active members ever",
+        "it's big | +25 team: >= 4 active members ever",
+        '"it\'s big" | +30 upgrade: "Limit hit" >= 1 time ever',
+    ],
+)
+def test_a_line_of_the_scorecard_without_quotes_is_shown_in_quotes(line):
+    def written(rule):
+        return f"{BASE}scorecard:\n  rules:\n    - {rule}\n    - '+1 value: b >= 1 time ever'\n"
+
+    told = mistake(written(line))
+    assert re.match(r"acme\.yaml:10: scorecard\.rules(\.0)?: put the line in quotes: ", told)
+    assert len(told.splitlines()) == 1
+    # What is shown can be pasted.
+    shown = told.partition("quotes: ")[2]
+    name, bar, rest = line.rpartition(" | ")
+    read = parse(written(shown)).scorecard.rules[0]
+    assert read.line.endswith(rest)
+    assert not bar or read.name == name.strip('"')
+
+
+def test_a_rule_as_a_mapping_is_never_taken_for_a_line_without_quotes():
+    rule = "{name: a, dimension: fit, points: 1, feature: f, at least: 3}"
+    assert "unknown setting; did you mean 'at_least'?" in mistake(
+        BASE + f"scorecard: {{rules: [{rule}]}}"
+    )
 
 
 def test_a_misspelt_format_of_a_source_is_told_at_its_line_without_jargon():

@@ -151,7 +151,8 @@ def test_time_spent_before_an_interruption_counts(tmp_path, data, whole):
 
 def test_a_budget_of_time_ends_the_search(tmp_path, data):
     trials = run(tmp_path, data, lambda _: None, Budget(None, 1)).trials
-    assert 1 <= len(trials) < 60
+    assert trials
+    assert sum(trial.seconds for trial in trials[:-1]) < 1
 
 
 def test_another_seed_is_another_search(tmp_path, data):

@@ -1,5 +1,6 @@
 """A feed that stops, halves, doubles or is late is noticed; growth and holidays are not."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -280,9 +281,10 @@ def test_a_product_of_work_days_is_fresh_on_monday_and_stale_when_its_feed_stops
 
 def test_an_event_that_the_data_lack_is_a_mistake_in_the_settings(log_of):
     log = log_of("who | event | time\n ann | opened | 2024-06-01")
-    spec = FreshnessSpec(volume=VolumeSpec(events=("opend",)))
-    with pytest.raises(SettingsError, match=r"no 'opend'\. There are 'opened'"):
-        doubts(log, MONDAY, spec)
+    for name, said in (("opend", "Did you mean 'opened'?"), ("zebra", "There are 'opened'.")):
+        spec = FreshnessSpec(volume=VolumeSpec(events=(name,)))
+        with pytest.raises(SettingsError, match=re.escape(f"no {name!r}. {said}")):
+            doubts(log, MONDAY, spec)
 
 
 def test_a_refusal_names_the_event_how_many_and_how_many_were_expected(log_of):

@@ -13,14 +13,17 @@ from models.leakage.finding import Audit, Check, Finding
 from models.leakage.origin import Origin
 from pipeline.evaluate import evaluate
 from pipeline.insights import Insights
+from pipeline.monitor import monitor
 from pipeline.plots_dependence import dependence_picture
 from pipeline.report.audit import audit_section
 from pipeline.report.mistakes import mistakes_section
+from pipeline.report.monitor import write_monitor_page
 from pipeline.report.page import Fold, Matrix, Number, Page, Picture, Section, Square, Text
 from pipeline.report.render import render
 from pipeline.settings import load
 from tests.browser.reader import read
 from tests.conftest import silent
+from tests.pipeline.test_monitor import as_of, write_nights
 
 WHERE = ("chromium", "google-chrome", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, WHERE)), None)
@@ -32,7 +35,7 @@ QUIET = [
 EVIL = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 LONG = "a_name_without_end_" * 20 + "$x^{$"
 ONE_FOLD = "evaluation: {n_bootstrap: 2, backtest: {folds: 1, min_positives: 5}}"
-PAGES = ("training", "evaluation", "hostile")
+PAGES = ("training", "evaluation", "monitoring", "hostile")
 SIZES = ((390, 844), (1440, 900))
 
 
@@ -47,17 +50,25 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(demo, shop, tmp_path_factory) -> dict[str, Path]:
-    """By name: a training's page, an evaluation's, and one whose every name is hostile."""
+    """By name: what a training, an evaluation and `monitor` write, and a page of hostile names."""
     folder = tmp_path_factory.mktemp("pages")
     for name in ("events.csv", "users.csv"):
         shutil.copyfile(shop.folder / name, folder / name)
     text = (shop.folder / "settings.yaml").read_text()
     settings = folder / "settings.yaml"
     settings.write_text(text.replace("evaluation: {n_bootstrap: 20}", ONE_FOLD))
-    evaluated = evaluate(load(settings), silent)
+    run = load(settings)
+    evaluated = evaluate(run, silent)
+    write_nights(run, range(58, 100, 3))
+    monitored = write_monitor_page(run, monitor(run, silent, as_of=as_of(100)))
     hostile = folder / "hostile.html"
     hostile.write_text(render(hostile_page()), encoding="utf-8")
-    return {"training": demo.training.report, "evaluation": evaluated.report, "hostile": hostile}
+    return {
+        "training": demo.training.report,
+        "evaluation": evaluated.report,
+        "monitoring": monitored,
+        "hostile": hostile,
+    }
 
 
 def hostile_page() -> Page:
@@ -145,7 +156,8 @@ def test_the_browser_refuses_a_script_that_is_not_the_page_s_own(opened, pages, 
 
 
 @pytest.mark.parametrize(
-    ("name", "width"), [("training", 390), ("evaluation", 1440), ("hostile", 390)]
+    ("name", "width"),
+    [("training", 390), ("evaluation", 1440), ("monitoring", 390), ("hostile", 390)],
 )
 def test_every_foldout_and_every_definition_opens_by_keyboard(opened, name, width):
     page = opened(name, width)

@@ -340,3 +340,25 @@ def test_a_notebook_shows_names_as_text(planted):
     shown = renamed.find()._repr_html_()
     assert "&lt;script&gt;" in shown
     assert "<script>" not in shown
+
+
+@pytest.mark.slow
+def test_what_is_shown_after_all_choosing_has_intervals_that_hold_the_planted_effect():
+    """Five minutes. Of weak effects few are shown, and those are the ones that looked stronger."""
+    shown, held = [], []
+    for weight, base, worlds in ((0.35, -5.8, 60), (0.6, -5.8, 40), (1.1, -6.0, 40)):
+        excess = []
+        for seed in range(100, 100 + worlds):
+            world = lived(seed, weights={("planted", 3): weight}, base=base)
+            for one in world.find(seed=seed).found:
+                assert one.event == "planted"
+                held.append(one.effect.low <= np.exp(weight) <= one.effect.high)
+                excess.append(np.log(one.effect.value) / weight)
+        shown.append((len(excess), np.mean(excess)))
+    (weak, weak_excess), (middle, middle_excess), (strong, strong_excess) = shown
+    assert weak < 0.5 * 60
+    assert 1 < weak_excess < 1.5
+    assert min(middle, strong) > 0.8 * 40
+    assert abs(middle_excess - 1) < 0.1
+    assert abs(strong_excess - 1) < 0.1
+    assert np.mean(held) > 0.9

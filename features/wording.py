@@ -100,9 +100,12 @@ def _filled(feature: Feature, texts: Texts, words: Mapping[str, str], key: str) 
 
 
 def _key(section: str, feature: Feature, texts: Texts) -> str:
-    """Where every event counts, the subject goes without saying if the texts know how."""
+    """The subject goes without saying if the texts know how: where every event counts, and where
+    it is all events with the property."""
     of_all = f"{section}_of_all.{feature.statistic}"
-    return of_all if not feature.events and of_all in texts else f"{section}.{feature.statistic}"
+    property_ = (feature.property or "").replace("_", " ")
+    unsaid = not feature.events or feature.subject == f"{property_}{_GROUP}"
+    return of_all if unsaid and of_all in texts else f"{section}.{feature.statistic}"
 
 
 def _of_known(section: str, feature: Feature, texts: Texts) -> str:

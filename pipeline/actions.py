@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.errors import few
 from features.events import EventLog, Level
 from features.matrix import Snapshots
 from models.actions.advice import Advice, advise, events_read, first_value_unknown
@@ -21,12 +20,12 @@ from models.actions.wording import (
     trigger_fact,
 )
 from models.actions.words import Words
+from pipeline.actions_checks import check_signals
 from pipeline.actions_messages import Templates
 from pipeline.ledger_asks import asks_before
 from pipeline.registry import Version
 from pipeline.settings import Run
 from pipeline.texts import texts_of
-from pipeline.wording import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,16 +83,14 @@ def advised(
     Raises
     ------
     SettingsError
-        When a template or the texts can't be used, or a file of the ledger can't be read.
+        When a template or the texts can't be used, a file of the ledger can't be read, or an event
+        must be a slip of the pen.
     """
     signals, spec = run.settings.signals, run.settings.actions
     templates, words = templates_of(run), Words(texts_of(run))
+    for told in check_signals(run.settings, log):
+        say(f"Warning: {told}")
     names, milestones = events_read(signals, spec)
-    if unknown := [name for name in names if name not in log.event_codes]:
-        say(
-            f"Warning: signals and actions name events that never happened: {few(unknown)}"
-            f"{did_you_mean(unknown, log.event_codes)}"
-        )
     if first_value_unknown(signals):
         say("Actions: signals.first_value names no event, so no outreach is held back as too early")
     as_of = int(rows.as_of.max(initial=0))
@@ -148,7 +145,7 @@ def _told(
     signals, spec = run.settings.signals, run.settings.actions
     milestones = spec.milestones_of(signals)
     plans = _plans(log, rows, spec.plan)[_places(rows, scores)]
-    names = scores["name"].to_numpy(object)
+    names, ids = (scores[column].to_numpy(object) for column in ("name", "entity_id"))
     contacts = [addresses[code] if code >= 0 else None for code in facts.contact.tolist()]
     alike, reason = _nearest(scores), [next(iter(told), None) for told in scores["reasons"]]
     cells: dict[str, list[object]] = {
@@ -156,7 +153,9 @@ def _told(
     }
 
     def known(row: int) -> dict[str, Fact]:
-        person = Person(names[row], contacts[row], plans[row])
+        # Who has no name is called by the id in our tables, but not in a letter.
+        name = None if names[row] == ids[row] else names[row]
+        person = Person(name, contacts[row], plans[row])
         return message_facts(row, facts, signals, milestones, person, words)
 
     for row, one in enumerate(advice):

@@ -25,6 +25,11 @@ from pipeline.predict import instant_of
 from pipeline.scores import scorable
 from pipeline.settings import Run
 
+_WHERE_TO_LOOK = (
+    "Templates tell of events in signals.limit, signals.success and actions.milestones; name yours "
+    "there, or put your own templates into a folder that actions.templates names (docs/actions.md)."
+)
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -153,5 +158,5 @@ def _instead(tried: str | None, facts: Mapping[str, Fact], templates: Templates)
     others = [name for name in MESSAGES if name != tried]
     fit = [name for name in others if templates.draft(name, facts) is not None]
     if not fit:
-        return f"No {'other ' if tried else ''}template can be filled either."
+        return f"No {'other ' if tried else ''}template can be filled either. {_WHERE_TO_LOOK}"
     return f"There is one with --template {' or '.join(fit)}."

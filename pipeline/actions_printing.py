@@ -15,8 +15,18 @@ _TODAY = ("outreach today", FOLLOW_UP)
 
 
 def what_to_do(row: dict[str, Any]) -> str:
-    """The cell of one row: what to do, what crossed the line, and what holds it back."""
-    told = (row["next_action"], row["trigger_fact"], row["why_not_now"])
+    """The cell of one row: what to do, what crossed the line, and what holds it back.
+
+    >>> row = {"trigger_fact": "active daily", "why_not_now": "too early", "reasons": ["new team"]}
+    >>> what_to_do({"next_action": "nurture", **row}).splitlines()
+    ['nurture', 'active daily', 'too early']
+    >>> what_to_do({"next_action": "nurture", **row, "reasons": ["active daily"]}).splitlines()
+    ['nurture', 'too early']
+    """
+    fact = row["trigger_fact"]
+    # By the score alone the fact is the first reason, which stands beside this cell.
+    beside = fact == next(iter(row["reasons"]), None)
+    told = (row["next_action"], None if beside else fact, row["why_not_now"])
     # Read from a file, what is not there is no text but a NaN.
     return "\n".join(part for part in told if isinstance(part, str)) or "nothing"
 
@@ -31,6 +41,17 @@ def due_first(scores: "pd.DataFrame") -> "pd.DataFrame":
     """
     due = scores["next_action"].isin(_TODAY)
     return scores.loc[[*scores.index[due], *scores.index[~due]]]
+
+
+def order_told(scores: "pd.DataFrame") -> str:
+    """The order of `due_first`, in a sentence.
+
+    >>> import pandas as pd
+    >>> order_told(pd.DataFrame({"next_action": ["wait", None]}))
+    'By score.'
+    """
+    due = scores["next_action"].isin(_TODAY).any()
+    return "First who is to be called today, then by score." if due else "By score."
 
 
 def to_do(scores: "pd.DataFrame") -> str:

@@ -20,12 +20,12 @@ def table(*names: str) -> Any:
 
 
 def show(*items: Any) -> None:
-    """Print tables and texts as they are."""
+    """Print tables to fit, and texts as they are: a command that is folded can't be pasted."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         # A log has no width; 80 columns would fold every table.
         console = Console(highlight=False, markup=False, width=160)
     for item in items:
-        console.print(item)
+        console.print(item, soft_wrap=isinstance(item, str))

@@ -21,6 +21,7 @@ from features.snapshots import calendar, eligible, own_rows
 from models.dataset import Customers, Dataset
 from models.scorecard import resolved, with_rule_features
 from models.scorecard.columns import not_in_log
+from pipeline.actions_checks import check_signals
 from pipeline.progress import Progress
 from pipeline.settings import Run, Settings
 from pipeline.tables import read_table
@@ -67,6 +68,8 @@ def _assemble(run: Run, log: EventLog, say: Say) -> Assembled:
     if unknown := unknown_events(settings.features, log):
         meant = did_you_mean(unknown, log.event_codes)
         say(f"Warning: features names events that never happened: {few(unknown)}{meant}")
+    for told in check_signals(settings, log):
+        say(f"Warning: {told}")
     features, choice = catalogue_and_choice(
         settings.features, log, level, settings.conversion.events
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from features.clock import DAY_US, to_text
-from features.errors import EventLogError
+from features.errors import EventLogError, few
 from features.events import EventLog, Level
 from features.labels import NEVER_US, Conversions
 from features.matrix import Snapshots
@@ -17,7 +17,7 @@ from models.scoring import PARTS, LookAlike, Reason, Rest, rest_of
 from pipeline import registry
 from pipeline.actions_told import Told, advice_on
 from pipeline.champion import events_for, load_champion
-from pipeline.dataset import kinship
+from pipeline.dataset import display_names, kinship
 from pipeline.one_thread import in_one_thread
 from pipeline.predict import instant_of
 from pipeline.scores import known_conversions, scorable
@@ -141,19 +141,22 @@ def row_of(log: EventLog, level: Level, entity: str, as_of: int) -> Snapshots:
     EventLogError
         When there is no such entity.
     """
-    code = _code(log, level, entity)
+    code = _code(log, level, entity, as_of)
     return Snapshots.of(level, np.array([code]), np.array([as_of]), log.ids(level))
 
 
-def _code(log: EventLog, level: Level, entity: str) -> int:
+def _code(log: EventLog, level: Level, entity: str, as_of: int) -> int:
     ids = log.ids(level)
     found = np.flatnonzero(ids == entity)
     if len(found):
         return int(found[0])
     from difflib import get_close_matches
 
+    named = ids[display_names(log, level, as_of) == entity].tolist()
     near = get_close_matches(entity, ids[:20_000].tolist(), n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
+    if named:
+        hint = f" That is the name of {few(named)}: give the id."
     raise EventLogError(f"There is no {level} {entity!r} among the {len(ids):,} in the log.{hint}")
 
 

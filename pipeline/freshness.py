@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pydantic import PositiveFloat
 
-from features.clock import SECOND_US, to_text
+from features.clock import DAY_US, SECOND_US, to_text
 from features.errors import NotFresh, SettingsError, few
 from features.events import EventLog
 from features.spec import Spec
@@ -12,6 +12,7 @@ from models.monitoring.volume import OddVolume, VolumeSpec, idle, judge_volumes,
 from pipeline.wording import did_you_mean
 
 _HOUR_US = 3600 * SECOND_US
+_LOOK_BACK_DAYS = 35
 
 
 class FreshnessSpec(Spec):
@@ -74,8 +75,15 @@ def check_freshness(
     if reasons and not stale_ok:
         raise NotFresh(
             f"The data are not fit to be scored as of {to_text(as_of)}. {' '.join(reasons)} Repair "
-            "the feed and import again; to score all the same: --stale-ok."
+            f"the feed and import again; to score all the same: --stale-ok{_fit(log, as_of, spec)}."
         )
+
+
+def _fit(log: EventLog, as_of: int, spec: FreshnessSpec) -> str:
+    """Which earlier day could be scored, in words; empty where none of the last weeks can."""
+    earlier = (as_of - days * DAY_US for days in range(1, _LOOK_BACK_DAYS + 1))
+    fit = next((at for at in earlier if not doubts(log, at, spec)[0]), None)
+    return "" if fit is None else f"; the newest day that is fit: --as-of {to_text(fit)}"
 
 
 def _too_old(newest_at: int, as_of: int, pause: int, spec: FreshnessSpec) -> str:

@@ -9,6 +9,9 @@ from pydantic import BaseModel
 
 from features.errors import few
 
+_SLIP = 0.75
+"""Likeness of a misspelt name to the right one (`difflib`): 'color' is no 'cohort' (0.73)."""
+
 
 def mistakes(errors: list, model: type[BaseModel], data: Any, source: str) -> list[str]:
     """One line per mistake, without those that only follow from another.
@@ -61,14 +64,22 @@ def _explain(items: list, keys: tuple, model: type[BaseModel]) -> str:
     names = [name for one in items for name in _words_for(one)]
     if names and isinstance(given, str):
         block = any(one["type"] == "dict_type" for one in items)
-        other = "give names with their values, or " if block else ""
+        other = "give names with their values, or a word; " if block else ""
         return f"can't be {given!r}; {other}{_nearest(given, names)}"
     message = item["msg"].removeprefix("Value error, ")
     return message if isinstance(given, dict | list) else f"{message} (got {given!r})"
 
 
 def _nearest(given: object, names: Sequence[str]) -> str:
-    near = get_close_matches(str(given), names, n=1, cutoff=0.5)
+    """
+    >>> _nearest("cohrt", ["cohort", "rows"]), _nearest("horizon", ["rows", "horizon_days"])
+    ("did you mean 'cohort'?", "did you mean 'horizon_days'?")
+    >>> _nearest("color", ["cohort", "rows"])
+    "known here: 'cohort', 'rows'"
+    """
+    told = str(given)
+    begun = [name for name in names if len(told) > 2 and name.startswith(told)]
+    near = get_close_matches(told, names, n=1, cutoff=_SLIP) or begun
     return f"did you mean {near[0]!r}?" if near else f"known here: {few(names, 12)}"
 
 

@@ -8,7 +8,7 @@ from features.clock import to_text
 from models.judging.ablation import similarity_verdict
 from models.judging.metric_words import METRIC_NAMES
 from models.scoring import TIERS, signed
-from pipeline.actions_printing import due_first, print_advice, to_do, what_to_do
+from pipeline.actions_printing import due_first, order_told, print_advice, to_do, what_to_do
 from pipeline.catalogue import Listing, by_dimension, window
 from pipeline.console import show, table
 from pipeline.explain import RECENT_DAYS, Explanation
@@ -109,7 +109,7 @@ def print_prediction(result: Prediction, top: int) -> None:
             what_to_do(row),
             "\n".join([*row["reasons"], *([f"looks like {alike}"] if alike else [])]),
         )
-    show(tiers, calls, f"First who is to be called today, then by score. {to_do(scores)}")
+    show(tiers, calls, f"{order_told(scores)} {to_do(scores)}")
     files = "\n".join(f"Written: {near(path)}" for path in result.files)
     first = ordered["entity_id"].iloc[0]
     command = (

@@ -15,10 +15,11 @@ from models.scorecard import (
     resolved,
     to_sql,
 )
-from models.scorecard.columns import not_in_log
+from models.scorecard.columns import column_of, not_in_log
 from models.scorecard.lines import write_fact
 from pipeline.one_thread import in_one_thread
 from pipeline.settings import Run
+from pipeline.sources.spec import DataSpec, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -193,7 +194,26 @@ def export_sql(
     kept = tuple(rule for rule in spec.rules if rule.name not in left_out)
     spec = spec.model_copy(update={"rules": kept})
     level = run.settings.entity
-    return to_sql(spec, features, level, as_of=as_of, dialect=dialect, tables=tables)
+    notes = _made_at_import(run.settings.data, [column_of(rule, features) for rule in kept])
+    return to_sql(spec, features, level, as_of=as_of, dialect=dialect, tables=tables, notes=notes)
+
+
+def _made_at_import(data: DataSpec, columns: "Iterable[Feature | None]") -> list[str]:
+    """What the import changes of the events that rules count, which a raw table lacks."""
+    counted = [column.events for column in columns if column is not None and not column.property]
+    every = () in counted
+    names = {name for events in counted for name in events}
+    notes = [
+        f"Only the import makes {one.name}: {one.event} where "
+        + " and ".join(f"{key} is {few(values_of(wanted))}" for key, wanted in one.where.items())
+        for one in data.derived_events
+        if every or one.name in names
+    ]
+    if every and data.drop_events:
+        notes.append(
+            f"The import leaves out {few(data.drop_events, 12)}; some rules count all the rest"
+        )
+    return notes
 
 
 def tables_of(given: Mapping[str, str]) -> Tables:

@@ -66,5 +66,5 @@ def print_fit(fit: ScorecardFit) -> None:
         f"{fit.later_rows:,} later rows, {accounts_convert(fit.later_converting)}.",
         rows,
         later,
-        fit.verdict,
+        f"{fit.verdict}\n{fit.tiers_told}",
     )

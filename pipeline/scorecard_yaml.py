@@ -12,6 +12,7 @@ def fitted_block(fit: ScorecardFit) -> str:
         0,
         f"Points learnt from {fit.rows:,} rows, {accounts_convert(fit.converting)}.",
         fit.verdict,
+        fit.tiers_told,
     )
     told = {id(one.rule): one for one in fit.rules}
     notes = [_note(told[id(one.rule)]) for one in fit.rules if one.points or not one.has_data]
@@ -26,7 +27,7 @@ def write_block(page: Page, spec: ScorecardSpec, notes: list[str]) -> None:
     """Every rule as a line, and the thresholds; no rule is added by a preset or by signals."""
     limits = spec.thresholds
     page.add(0, "scorecard:")
-    page.add(1, "hand_raises: false", "those of signals stand below as rules")
+    page.add(1, "hand_raises: false", "signals add no rule to those below")
     tiers = ", ".join(f"{tier}: {getattr(limits, tier):g}" for tier in ("warm", "hot", "critical"))
     page.add(1, f"thresholds: {{{tiers}}}")
     page.add(1, "rules:")
@@ -45,4 +46,6 @@ def _scalar(rule: Rule) -> str:
 def _note(one) -> str:  # type: ignore[no-untyped-def]
     if not one.has_data:
         return "no data, never counts"
+    if not one.share:
+        return "nobody earned it, so that nothing was learnt of it"
     return f"was {one.rule.points:+d}; 95 % interval {interval(one)}"

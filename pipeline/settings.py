@@ -28,7 +28,7 @@ from models.splits import FoldSpec
 from pipeline.crm import CrmSpec
 from pipeline.freshness import FreshnessSpec
 from pipeline.mistakes import line_of, mistakes
-from pipeline.settings_hints import cut_line, told_of_list
+from pipeline.settings_hints import cut_line, in_words
 from pipeline.sources.postgres import holds_password
 from pipeline.sources.spec import DataSpec
 from pipeline.spark.spec import SparkSpec
@@ -220,7 +220,7 @@ def parse(text: str, source: str = "settings") -> Settings:
         # JSON mode: lists may fill tuples, while numbers, texts and booleans stay strict.
         return Settings.model_validate_json(json.dumps(_plain(data, source), default=str))
     except ValidationError as error:
-        found = [told_of_list(item, Settings) for item in error.errors()]
+        found = [in_words(item, Settings) for item in error.errors()]
         lines = mistakes(found, Settings, data, source)
         more = f"\n... and {len(lines) - 5} more." if len(lines) > 5 else ""
         raise SettingsError("\n".join(lines[:5]) + more) from None

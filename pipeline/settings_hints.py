@@ -1,4 +1,4 @@
-"""How to write what people most often write otherwise: a list, and a line that needs quotes."""
+"""How to write what people most often write otherwise: a list, a name, a line that needs quotes."""
 
 import json
 import re
@@ -17,8 +17,17 @@ def cut_line(lines: Sequence[str]) -> str | None:
     return to_quote(head.strip(), fact.strip())
 
 
-def told_of_list(item: Any, model: type[BaseModel]) -> Any:
-    """A mistake of pydantic's; where a list is wanted, it says how to write one."""
+FORMS = {
+    r"^[a-z][a-z0-9_-]*$": "begin with a letter a to z, then small letters, digits, - and _",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "begin with a letter or _, then letters, digits and _",
+}
+"""Patterns of the settings in words."""
+
+
+def in_words(item: Any, model: type[BaseModel]) -> Any:
+    """A mistake of pydantic's; it says how to write a list or a name where one is wanted."""
+    if item["type"] == "string_pattern_mismatch" and item["ctx"]["pattern"] in FORMS:
+        return item | {"msg": f"must {FORMS[item['ctx']['pattern']]}"}
     if item["type"] not in ("tuple_type", "list_type"):
         return item
     given = item["input"]

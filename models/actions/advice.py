@@ -11,8 +11,8 @@ from models.actions.facts import NEVER, Facts
 from models.actions.spec import TRIGGERS, Action, ActionSpec, Tier, Trigger, first_value_of
 from models.actions.standing import ASKING, FOLLOW_UP, Ask, stand
 from models.actions.table import Decided, rule_for
-from models.actions.timing import HAND_RAISES, good_moments, holds
-from models.actions.triggers import Crossed, events_of, find_triggers
+from models.actions.timing import good_moments, holds
+from models.actions.triggers import HAND_RAISES, Crossed, events_of, find_triggers
 from models.actions.words import Words
 
 OUTREACH: tuple[Action, ...] = (
@@ -92,18 +92,25 @@ def advise(
         alike=alike,
         new_members=spec.new_members,
         asked_at=np.array([asks[who].at if who in asks else NEVER for who in ids], np.int64),
+        asked=np.array(
+            [TRIGGERS.index(asks[who].trigger) if who in asks else -1 for who in ids], np.int64
+        ),
     )
     limits = sum(
         (facts.count[name] for name in events_of(signals, "limit reached")),
         start=np.zeros(len(tier), np.int64),
     )
     held = holds(facts, first_value_of(signals), spec, words)
-    moments = good_moments(facts, crossed, limits, tier, tier_before, spec, words)
     lines: dict[tuple[int, Tier], Decided | None] = {
         (index, name): rule_for(trigger, name, spec.rules)
         for index, trigger in enumerate(TRIGGERS)
         for name in get_args(Tier)
     }
+    today = np.array(
+        [[_calls_today(lines[index, name]) for name in tier] for index in range(len(TRIGGERS))],
+        bool,
+    ).reshape(len(TRIGGERS), len(tier))
+    moments = good_moments(facts, crossed, limits, tier, tier_before, today, spec, words)
     found: list[Advice | None] = [None] * len(tier)
     for row, key in enumerate(zip(crossed.trigger.tolist(), tier, strict=True)):
         decided, ask = lines[key], asks.get(ids[row])
@@ -121,6 +128,10 @@ def advise(
                 words,
             )
     return found
+
+
+def _calls_today(decided: Decided | None) -> bool:
+    return decided is not None and decided.rule.action == "outreach today"
 
 
 def _advice(

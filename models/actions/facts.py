@@ -33,6 +33,9 @@ class Facts:
     count, last
         By event name: int64, shape (n,): events in the recent window; when the last one ever
         happened, `NEVER` for none.
+    lately
+        By event name: int64, shape (n,): when the last one happened of those that became known in
+        the recent window, `NEVER` for none.
     reached
         By milestone: int64, shape (n,): when its n-th event happened, `NEVER` for not yet.
     known
@@ -58,6 +61,7 @@ class Facts:
     days: int
     count: Mapping[str, np.ndarray]
     last: Mapping[str, np.ndarray]
+    lately: Mapping[str, np.ndarray]
     reached: Mapping[FirstValue, np.ndarray]
     known: Mapping[str | FirstValue, np.ndarray]
     first_at: np.ndarray
@@ -81,6 +85,7 @@ class Facts:
             self,
             count={name: counts[rows] for name, counts in self.count.items()},
             last={name: times[rows] for name, times in self.last.items()},
+            lately={name: times[rows] for name, times in self.lately.items()},
             reached={one: times[rows] for one, times in self.reached.items()},
             known={one: times[rows] for one, times in self.known.items()},
             **arrays,
@@ -133,6 +138,7 @@ def read_facts(
         days=recent_days,
         count=own.count,
         last=own.last,
+        lately=own.lately,
         reached=own.reached,
         known=own.known,
         first_at=own.first_at,
@@ -167,6 +173,7 @@ class _Own:
         self._row_of[rows.entity] = np.arange(len(rows))
         self.count = {name: np.zeros(len(rows), np.int64) for name in names}
         self.last = {name: np.full(len(rows), NEVER) for name in names}
+        self.lately = {name: np.full(len(rows), NEVER) for name in names}
         self.reached = {one: np.full(len(rows), NEVER) for one in milestones}
         both: tuple[str | FirstValue, ...] = (*names, *milestones)
         self.known = {one: np.full(len(rows), NEVER) for one in both}
@@ -187,6 +194,7 @@ class _Own:
         self._add_known(row[some], event[some], known[some])
         order = np.argsort(columns["occurred_at"][mine], kind="stable")
         row, event, at = row[order], event[order], columns["occurred_at"][mine][order]
+        new = (known >= self._since)[order]
         # Of equal positions the last assignment stays: the latest event, or reversed the first.
         self.last_at[row] = at
         self.first_at[row[::-1]] = at[::-1]
@@ -194,14 +202,15 @@ class _Own:
         self.week += self._counted(row[at >= week])
         self.week_before += self._counted(row[(at >= before) & (at < week)])
         some = some[order]
-        row, event, at = row[some], event[some], at[some]
+        row, event, at, new = row[some], event[some], at[some], new[some]
         for name, code in self._names.items():
             these = np.flatnonzero(event == code)
-            self._add_event(name, row[these], at[these])
+            self._add_event(name, row[these], at[these], new[these])
 
-    def _add_event(self, name: str, row: np.ndarray, at: np.ndarray) -> None:
+    def _add_event(self, name: str, row: np.ndarray, at: np.ndarray, new: np.ndarray) -> None:
         if name in self.count:
             self.last[name][row] = at
+            self.lately[name][row[new]] = at[new]
             self.count[name] += self._counted(row[at >= self._since])
         for milestone, reached in self.reached.items():
             if milestone.event == name:

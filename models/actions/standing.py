@@ -97,8 +97,9 @@ def stand(
     """Whether what the table says is asked for now, or what was asked for before still stands.
 
     It is asked anew when they asked (form, support) since the ask; when the tier is higher than it
-    was then; when outreach this week became outreach today; and when another trigger crossed since
-    and `follow_up_until_days` (after help `follow_up_after_days`) have passed. Else the ask stands:
+    was then, after help `follow_up_after_days` later and never for the same request; when outreach
+    this week became outreach today; and when another trigger crossed since and
+    `follow_up_until_days` (after help `follow_up_after_days`) have passed. Else the ask stands:
     to be done while it is due, then nothing, then one follow-up in [follow_up_after_days,
     follow_up_until_days] after it was due, then nurture until `rest_days` after the ask. Up to the
     follow-up it stands whatever the table says now; after it only against what would ask again.
@@ -155,9 +156,13 @@ def _anew(
     since = known_at is not None and known_at >= ask.at
     days = spec.follow_up_after_days if ask.action == "help" else spec.follow_up_until_days
     rested = as_of - ask.at >= days * DAY_US
+    # A request that was answered is not asked for again because somebody rose.
+    if action == "help" and not since:
+        return False
+    rose = TIERS.index(tier) > TIERS.index(ask.tier)
     return (
         (hand_raise and since)
-        or TIERS.index(tier) > TIERS.index(ask.tier)
+        or (rose and (ask.action != "help" or rested))
         or (ask.action == "outreach this week" and action == "outreach today")
         or (trigger != ask.trigger and since and rested)
     )

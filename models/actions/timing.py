@@ -11,8 +11,6 @@ from models.actions.spec import TRIGGERS, ActionSpec, TableAction
 from models.actions.triggers import Crossed
 from models.actions.words import Words
 
-HAND_RAISES = {TRIGGERS.index("form"), TRIGGERS.index("support")}
-"""They asked: no timing holds an answer back."""
 HALF_A_TRIAL = 0.5
 Hold = tuple[TableAction, str]
 """What to do in place of outreach, and why."""
@@ -58,13 +56,14 @@ def good_moments(
     limit_count: np.ndarray,
     tier: np.ndarray,
     tier_before: np.ndarray,
+    today: np.ndarray,
     spec: ActionSpec,
     words: Words,
 ) -> list[str | None]:
     """Why to call each row today, in words; None where nothing says today.
 
-    A rise to hot or critical since the last scoring; a trigger in [as_of - fresh_days, as_of), for
-    limits one reached repeatedly; the second half of a trial.
+    A rise to hot or critical since the last scoring; a trigger in [as_of - fresh_days, as_of), be
+    it the strongest or another one, for limits one reached repeatedly; the second half of a trial.
 
     Parameters
     ----------
@@ -72,10 +71,15 @@ def good_moments(
         int64, shape (n,): limits reached in the recent window.
     tier, tier_before
         object, shape (n,): now, and at the last scoring, None where there was none.
+    today
+        bool, shape (n_triggers, n): what the table would have called for today.
     """
-    since = facts.as_of - spec.fresh_days * DAY_US
-    fresh = (crossed.at < NEVER) & (crossed.at >= since)
-    limit = crossed.trigger == TRIGGERS.index("limit reached")
+    since, limit = facts.as_of - spec.fresh_days * DAY_US, TRIGGERS.index("limit reached")
+    calls = today & (crossed.each < NEVER) & (crossed.each >= since)
+    calls[limit] &= limit_count >= spec.limit_times
+    fresh = np.asarray(calls.any(axis=0))
+    rows = np.arange(len(tier))
+    which = np.where(calls[crossed.trigger, rows], crossed.trigger, calls.argmax(axis=0))
     top = np.isin(tier.astype(str), ("hot", "critical"))
     rose = top & np.isin(tier_before.astype(str), ("warm", "cold"))
     gone, length = _trial_days_gone(facts), spec.trial_days or np.inf
@@ -84,12 +88,13 @@ def good_moments(
     for row in np.flatnonzero(rose | fresh | half):
         if rose[row]:
             found[row] = words.say("rose", tier=words.tier(tier[row]))
-        elif fresh[row] and not limit[row]:
-            ago = words.ago(facts.as_of, crossed.at[row])
-            found[row] = words.say("fresh", trigger=words.trigger(crossed.name(int(row))), ago=ago)
-        elif fresh[row] and limit_count[row] >= spec.limit_times:
-            ago = words.ago(facts.as_of, crossed.at[row])
-            found[row] = words.say("limits", times=words.times(int(limit_count[row])), ago=ago)
+        elif fresh[row]:
+            ago = words.ago(facts.as_of, crossed.each[which[row], row])
+            if which[row] == limit:
+                found[row] = words.say("limits", times=words.times(int(limit_count[row])), ago=ago)
+            else:
+                trigger = words.trigger(TRIGGERS[which[row]])
+                found[row] = words.say("fresh", trigger=trigger, ago=ago)
         elif half[row]:
             days = words.texts.bound(spec.trial_days or 0)
             found[row] = words.count("trial_day", int(gone[row]) + 1, days=days)

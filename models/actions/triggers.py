@@ -15,6 +15,8 @@ EVENT_TRIGGERS: tuple[Trigger, ...] = (
     *("limit reached", "pricing view", "success"),
 )
 """Triggers that are events of a kind of the signals."""
+HAND_RAISES = {TRIGGERS.index("form"), TRIGGERS.index("support")}
+"""They asked: no timing holds an answer back."""
 ALIKE_POINTS = 1.0
 """Likeness to customers is a trigger from so many percentage points of probability on."""
 
@@ -32,11 +34,15 @@ class Crossed:
         moment (look-alike, score).
     known
         int64, shape (n,): when it was known, likewise.
+    each
+        int64, shape (n_triggers, n): when each of `TRIGGERS` happened, `NEVER` where it did not
+        cross.
     """
 
     trigger: np.ndarray
     at: np.ndarray
     known: np.ndarray
+    each: np.ndarray
 
     def name(self, row: int) -> Trigger:
         return TRIGGERS[self.trigger[row]]
@@ -73,11 +79,13 @@ def find_triggers(
     alike: np.ndarray,
     new_members: int,
     asked_at: np.ndarray,
+    asked: np.ndarray,
 ) -> Crossed:
     """The strongest trigger of each row in [as_of - facts.days, as_of), in the order of `TRIGGERS`.
 
     An event crosses the line when it becomes known, however late that is: one that came in late is
-    a trigger still. Once something was asked for, what crossed since comes before what had by then.
+    a trigger still. Once something was asked for, what crossed since comes before what had by then;
+    of that, the trigger of the ask comes first, and a form or support request was answered.
 
     Parameters
     ----------
@@ -87,6 +95,8 @@ def find_triggers(
         How many count as team growth.
     asked_at
         int64, shape (n,): when something was asked for that stands, `NEVER` for nothing.
+    asked
+        int64, shape (n,): position in `TRIGGERS` of what it was asked for, -1 for nothing.
     """
     n, since = len(alike), facts.as_of - facts.days * DAY_US
     known, happened = _moments(facts, signals, milestones, since, new_members)
@@ -96,11 +106,14 @@ def find_triggers(
     # Whoever has nothing else has a score.
     there[TRIGGERS.index("score")] = True
     when = np.stack([known.get(name, never) for name in TRIGGERS])
-    since_asked = there & (when < NEVER) & (when >= asked_at)
-    first = np.where(since_asked.any(axis=0), since_asked.argmax(axis=0), there.argmax(axis=0))
+    rows, since_asked = np.arange(n), there & (when < NEVER) & (when >= asked_at)
+    same = (asked >= 0) & there[asked, rows]
+    open_ = there.copy()
+    open_[sorted(HAND_RAISES)] &= asked < 0
+    before = np.where(same, asked, open_.argmax(axis=0))
+    first = np.where(since_asked.any(axis=0), since_asked.argmax(axis=0), before)
     at = np.stack([happened.get(name, never) for name in TRIGGERS])
-    rows = np.arange(n)
-    return Crossed(first, at[first, rows], when[first, rows])
+    return Crossed(first, at[first, rows], when[first, rows], at)
 
 
 def _moments(
@@ -115,7 +128,7 @@ def _moments(
     known: dict[Trigger, np.ndarray] = {}
     happened: dict[Trigger, np.ndarray] = {}
     kinds: dict[Trigger, list[tuple[np.ndarray, np.ndarray]]] = {
-        trigger: [(facts.known[name], facts.last[name]) for name in events_of(signals, trigger)]
+        trigger: [(facts.known[name], facts.lately[name]) for name in events_of(signals, trigger)]
         for trigger in EVENT_TRIGGERS
     }
     kinds["milestone reached"] = [(facts.known[one], facts.reached[one]) for one in milestones]

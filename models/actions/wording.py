@@ -22,7 +22,7 @@ MESSAGE_ACTIONS: tuple[Action, ...] = ("outreach today", "outreach this week", "
 OWN_MESSAGE: tuple[Trigger, ...] = ("form", "support")
 """They wrote themselves: an answer is no draft."""
 FACT_MEANINGS = {
-    "name": "what the account or user is called",
+    "name": "what the account or user is called, if more than an id",
     "contact": "e-mail address of the most active reachable member",
     "plan": "the plan they are on",
     "date": "the date of the scoring",
@@ -48,7 +48,7 @@ FACT_MEANINGS = {
 class Person:
     """What is known of whom to write to, and of the plan."""
 
-    name: str
+    name: str | None
     contact: str | None
     plan: str | None
 
@@ -98,7 +98,7 @@ def trigger_fact(
     ]
     if not counts:
         # It came in late: it crossed the line, but did not happen in the window.
-        late = next(one for one in events_of(signals, trigger) if facts.last[one][row] == at)
+        late = next(one for one in events_of(signals, trigger) if facts.lately[one][row] == at)
         return words.say("late", event=words.event(late), ago=ago)
     return words.say("counts", text=words.texts.listed("advice.and", counts), when=when, ago=ago)
 
@@ -137,7 +137,7 @@ def message_facts(
     one = _reached(row, facts, milestones)
     members = int(facts.members[row])
     return {
-        "name": one_line(person.name) or None,
+        "name": person.name and (one_line(person.name) or None),
         "contact": person.contact and one_line(person.contact),
         "plan": person.plan and one_line(person.plan),
         "date": words.date(facts.as_of),

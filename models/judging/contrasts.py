@@ -117,12 +117,14 @@ def _one_per_cluster(
 
 
 def _sentence(kind: Kind, n: int, n_right: int, found: Sequence[Difference], compared: int) -> str:
-    verdicts = ("flagged", "did not convert"), ("not flagged", "converted")
-    told_as, outcome = verdicts[kind == "false negatives"]
-    told = (
-        f"{n:,} of {n + n_right:,} that were {told_as}, each counted once, {outcome} within the "
-        "horizon."
-    )
+    if kind == "false positives":
+        told = (
+            f"Of {n + n_right:,} that were flagged, {n:,} converted after none of their dates "
+            "(tiers count each date by itself)."
+        )
+    else:
+        all_ = n + n_right
+        told = f"Of {all_:,} that were not flagged, {n:,} converted after one of their dates."
     if not compared:
         return (
             f"{told} Too few to compare: {LEAST_IN_GROUP} accounts of each are needed, here are "

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PERMUTATIONS = 20
-_ADDS_UP = 0.1
+_ADDS_UP, _SURELY = 0.1, 1 / 3
 MIN_CONVERTING = 30
 """With fewer, a percentile bootstrap finds differences where there are none."""
 
@@ -134,7 +134,7 @@ def judge(
             seed=seed,
         ),
         verdict=verdict(table, converting),
-        calibration=calibration_verdict(table, float(test.label.mean())),
+        calibration=calibration_verdict(table, float(test.label.mean()), converting),
     )
     log.info(
         "Evaluation: %d rows, %d conversions: %s",
@@ -164,11 +164,12 @@ def verdict(table: "pd.DataFrame", converting: int) -> str:
     return f"No difference between model and scorecard is shown ({evidence})."
 
 
-def calibration_verdict(table: "pd.DataFrame", base_rate: float) -> str:
+def calibration_verdict(table: "pd.DataFrame", base_rate: float, converting: int) -> str:
     """Whether the model's probabilities add up to what came, from the same table.
 
-    They are said to be off if the 95 % interval of mean probability minus base rate leaves out 0,
-    and to add up if they lie within a tenth besides.
+    From `MIN_CONVERTING` converting entities on: they are said to be off if the 95 % interval of
+    mean probability minus base rate leaves out 0, and to add up if they lie within a tenth of the
+    base rate, and the whole interval within a third.
     """
     rows = table[(table["metric"] == "calibration_in_the_large") & (table["contender"] == "model")]
     gap, low, high = (float(rows.iloc[0][name]) for name in ("value", "low", "high"))
@@ -176,10 +177,12 @@ def calibration_verdict(table: "pd.DataFrame", base_rate: float) -> str:
         f"{100 * (base_rate + gap):.1f} % expected, {100 * base_rate:.1f} % came; 95 % interval of "
         f"the gap {_signed(low)} to {_signed(high)} points"
     )
+    if converting < MIN_CONVERTING:
+        return f"Too few conversions to tell whether the probabilities add up ({seen})."
     if low > 0 or high < 0:
         way = "high" if low > 0 else "low"
         return f"The probabilities are too {way} ({seen}); `recalibrate` moves them."
-    if abs(gap) > _ADDS_UP * base_rate:
+    if abs(gap) > _ADDS_UP * base_rate or max(-low, high) > _SURELY * base_rate:
         return f"No gap between the probabilities and what came is shown ({seen})."
     return f"The probabilities add up ({seen})."
 

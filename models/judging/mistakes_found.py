@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 MEANING = (
     "Of each account or user of the test rows one row: the highest probability it was given before "
-    "it converted, or at all. Flagged is who was in a PQL tier by the stored cut-offs. False "
-    "positives were flagged and did not convert within the horizon of any test row; false "
-    "negatives converted and were in no PQL tier on any row whose horizon holds the conversion. "
+    "it converted, or at all. Flagged is who was in a tier of `monitor.pql_tiers` by the stored "
+    "cut-offs. False positives were flagged and did not convert within the horizon of any test "
+    "row; false negatives converted and were not flagged on any row whose horizon holds the "
+    "conversion. "
     "What sets them apart is asked against those with the nearest probabilities, one row of each: "
     "what is left is what it does not know. Nothing is chosen or fitted by these lists."
 )

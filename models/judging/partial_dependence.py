@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from models.dataset import Dataset
     from models.propensity import PropensityModel
 
+MOST_ROWS = 1_000
 MEANING = (
-    "The mean probability of the test rows if all had this value and kept every other one (partial "
-    "dependence, Friedman 2001). It is what the model does, not what causes conversion. Columns "
-    "that move together share an effect: one alone then moves the chance by less than both, and "
-    "some of the rows that are asked about do not exist. Ranges are 95 % over accounts for this "
-    "model as it is; they move together, so values may differ although their ranges overlap."
+    f"The mean probability of {MOST_ROWS:,} test rows, drawn at random, if all had this value and "
+    "kept every other one (partial dependence, Friedman 2001). It is what the model does, not what "
+    "causes conversion. Columns that move together share an effect: one alone then moves the "
+    "chance by less than both, and some of the rows that are asked about do not exist. Ranges are "
+    "95 % over accounts for this model as it is; they move together, so values may differ although "
+    "their ranges overlap."
 )
 SIMILARITY_MEANINGS = dict(
     zip(
@@ -79,7 +81,7 @@ def partial_dependence(
     rows: "Dataset",
     *,
     most: int = 12,
-    sample: int = 400,
+    sample: int = MOST_ROWS,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> tuple[Dependence, ...]:

@@ -153,7 +153,7 @@ def _bands(train: np.ndarray, test: np.ndarray) -> tuple[list[str], np.ndarray]:
     known = train[~np.isnan(train)]
     # The edges are values that exist, so that whole numbers stay whole.
     edges = np.unique(np.quantile(known, [1 / 3, 2 / 3], method="higher")) if len(known) else known
-    shown = [f"{edge:,.6g}" for edge in edges]
+    shown = [f"{edge:,.0f}" if abs(edge) >= 1e5 else f"{edge:,.6g}" for edge in edges]
     names = ["any value"]
     if len(edges):
         between = [f"{low} to under {high}" for low, high in pairwise(shown)]

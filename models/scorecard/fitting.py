@@ -42,7 +42,8 @@ def fit_points(
     A logistic regression on which rules fire, each weight held on the side of its points, is
     pulled towards the points as they are as strongly as held-out accounts ask for. The weights
     become multiples of five of about the sum that the old ones had, 15 a rule at least; a rule
-    that earns nothing gets 0. New thresholds leave each tier about as many rows as it had.
+    that earns nothing gets 0. New thresholds rise and are reached, where there are as many
+    different sums, and leave each tier about as many rows as it had.
 
     Parameters
     ----------
@@ -92,13 +93,15 @@ def fit_points(
         usable.tolist(),
         strict=True,
     )
+    before, after = fired @ (old * usable), fired @ new
+    thresholds = _thresholds(spec, before, after)
     table = _judged(
         card, {"new": new, "old": old * usable}, data, later, capacity, n_bootstrap, seed
     )
     return ScorecardFit(
         tuple(RuleFit(*one) for one in facts),
         spec.thresholds,
-        _thresholds(spec, fired @ (old * usable), fired @ new),
+        thresholds,
         table,
         _verdict(table, _converting(later)),
         rows=len(data),
@@ -106,6 +109,8 @@ def fit_points(
         later_rows=len(later),
         later_converting=_converting(later),
         unit=unit,
+        old_reached=_reached(before, spec.thresholds),
+        reached=_reached(after, thresholds),
     )
 
 
@@ -144,6 +149,11 @@ def _thresholds(spec: ScorecardSpec, old: np.ndarray, new: np.ndarray) -> Thresh
     edges = (limits.warm, limits.hot, limits.critical)
     warm, hot, critical = kept_thresholds(old, new, edges)
     return Thresholds(warm=warm, hot=hot, critical=critical)
+
+
+def _reached(points: np.ndarray, limits: Thresholds) -> dict[str, float]:
+    """Shares of rows at or above each threshold."""
+    return {tier: float((points >= edge).mean()) for tier, edge in limits.model_dump().items()}
 
 
 def _judged(

@@ -74,6 +74,8 @@ class ScorecardFit:
         Rows learnt from and judged on, and the accounts that convert on them.
     unit
         Log-odds that one learnt point is worth.
+    old_reached, reached
+        Shares of the rows learnt from at or above each threshold, with the old points and the new.
     """
 
     rules: tuple[RuleFit, ...]
@@ -86,6 +88,18 @@ class ScorecardFit:
     later_rows: int
     later_converting: int
     unit: float
+    old_reached: dict[str, float]
+    reached: dict[str, float]
+
+    @property
+    def tiers_told(self) -> str:
+        """How many rows reach each tier, before and now; and which tiers nobody can be in."""
+        now = [f"{_percent(share)} reach {tier}" for tier, share in self.reached.items()]
+        before = ", ".join(map(_percent, self.old_reached.values()))
+        told = f"Of the rows learnt from, {', '.join(now)} (with the old points {before})."
+        if empty := [tier for tier, share in self.reached.items() if not share]:
+            told += f" Too few sums of points differ: nobody is {' or '.join(empty)}."
+        return told
 
     @property
     def spec(self) -> ScorecardSpec:
@@ -136,6 +150,8 @@ class ScorecardFit:
             ],
             "thresholds": self.thresholds.model_dump(),
             "old_thresholds": self.old_thresholds.model_dump(),
+            "reached": self.reached,
+            "old_reached": self.old_reached,
             "later": self.compared(),
             "rows": self.rows,
             "converting": self.converting,
@@ -165,9 +181,20 @@ class ScorecardFit:
         judged = f"On {self.later_rows:,} later rows, {accounts_convert(self.later_converting)}"
         return Html(
             paragraph(self.verdict)
+            + paragraph(self.tiers_told)
             + table(headers, rules, caption=caption)
             + table(["metric", "old", "new", "new - old"], later, caption=judged)
         )
+
+
+def _percent(share: float) -> str:
+    """
+    >>> _percent(0.4242), _percent(0.00013), _percent(0.0)
+    ('42.4 %', '0.013 %', 'none')
+    """
+    if not share:
+        return "none"
+    return f"{100 * share:.1f} %" if share >= 0.01 else f"{100 * share:.2g} %"
 
 
 def interval(one: RuleFit) -> str:

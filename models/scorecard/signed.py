@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -135,7 +136,9 @@ def whole_points(weights: np.ndarray, total: float) -> tuple[np.ndarray, float]:
 def kept_thresholds(
     old: np.ndarray, new: np.ndarray, thresholds: Sequence[float]
 ) -> tuple[int, ...]:
-    """Thresholds of new points that leave each tier about as many rows as it had.
+    """Rising thresholds of new points that somebody reaches, tiers about as large as they were.
+
+    Where rows have too few different sums, the highest thresholds are more than anybody has.
 
     Parameters
     ----------
@@ -146,14 +149,22 @@ def kept_thresholds(
     --------
     >>> kept_thresholds(np.array([0, 60, 80]), np.array([0, 40, 90]), [51, 76])
     (40, 90)
+    >>> kept_thresholds(np.array([0, 60, 80]), np.array([0, 40, 40]), [51, 76])
+    (40, 45)
     """
-    values = np.unique(new)
-    # One step above all stands for a tier that nobody reaches.
-    candidates = np.r_[values, values[-1] + ROUNDED_TO]
-    shares = np.array([(new >= value).mean() for value in candidates])
-    found: list[int] = []
-    for edge in thresholds:
-        gap = np.abs(shares - (old >= edge).mean())
-        best = int(candidates[np.flatnonzero(gap == gap.min())[-1]])
-        found.append(max([best, *found[-1:]]))
-    return tuple(found)
+    sums = np.unique(new)
+    top = int(sums[-1])
+    if (old < thresholds[0]).any():
+        # Whoever has least stays below all tiers.
+        sums = sums[1:]
+    reached = min(len(sums), len(thresholds))
+    rows = {int(value): int((new >= value).sum()) for value in sums}
+    wanted = [int((old >= edge).sum()) for edge in thresholds[:reached]]
+
+    def gap(edges: tuple[int, ...]) -> int:
+        return sum(abs(rows[edge] - n) for edge, n in zip(edges, wanted, strict=True))
+
+    # From the highest: of equals the first is taken, which has fewer rows in its tiers.
+    found = min(combinations(sorted(rows, reverse=True), reached), key=lambda c: gap(c[::-1]))
+    beyond = (top + ROUNDED_TO * n for n in range(1, len(thresholds) - reached + 1))
+    return (*found[::-1], *beyond)

@@ -22,6 +22,8 @@ from models.scorecard.sql_text import (
     utc,
 )
 
+_DIALECTS: dict[Dialect, str] = {"duckdb": "DuckDB", "postgres": "Postgres"}
+
 
 def to_sql(
     spec: ScorecardSpec,
@@ -31,6 +33,7 @@ def to_sql(
     as_of: int | None,
     dialect: Dialect = "duckdb",
     tables: Tables | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """A query of every entity's points, tier and fired rules, as `Scorecard.score` gives them.
 
@@ -45,6 +48,8 @@ def to_sql(
         The run's catalogue.
     as_of
         Microseconds UTC; None for the midnight before the query runs.
+    notes
+        More to say about the tables, in comments at the top.
 
     Raises
     ------
@@ -77,8 +82,9 @@ def to_sql(
         f"fired as (\n{_fired(pairs, value)}\n)",
         f"earned as (\n{_earned([rule for rule, _ in pairs])}\n)",
     ]
+    title = [*_title(columns, writer, as_of), *notes, *_without(spec, pairs)]
     return "\n".join(
-        [*_title(spec, pairs), "with", ",\n".join(parts), _final(spec, pairs, writer), ""]
+        [*map(comment, title), "with", ",\n".join(parts), _final(spec, pairs, writer), ""]
     )
 
 
@@ -88,11 +94,36 @@ def _read(rule: Rule, features: Sequence[Feature]) -> Feature | None:
     return column if column is not None and column.dtype == wanted else None
 
 
-def _title(spec: ScorecardSpec, pairs: list[tuple[Rule, Feature]]) -> list[str]:
+def _title(columns: list[Feature], writer: Writer, as_of: int | None) -> list[str]:
+    """Whose SQL it is, for which date, and the tables and columns that must be there."""
+    tables = writer.tables
+    today = "midnight (UTC) of the day on which it runs; --as-of names another"
+    lines = [
+        "Points of a scorecard, made by `python -m pipeline scorecard sql`.",
+        f"Dialect: {_DIALECTS[writer.dialect]}.",
+        f"As of: {today if as_of is None else f'{to_text(as_of)} (UTC)'}.",
+    ]
+    first = (writer.entity, tables.user, tables.event, tables.known_at)
+    read = {tables.events: list(dict.fromkeys((*first, *_properties(columns))))}
+    for column in columns:
+        if column.property and column.source in ("account", "user"):
+            of_user = column.source == "user"
+            there = tables.users if of_user else tables.accounts
+            who = tables.user if of_user else tables.account
+            read.setdefault(there, [who, tables.valid_from]).append(column.property)
+    return lines + [
+        f"Reads {where}: {', '.join(dict.fromkeys(found))}." for where, found in read.items()
+    ]
+
+
+def _properties(columns: list[Feature]) -> list[str]:
+    """Columns of the events that rules read."""
+    return sorted({c.property for c in columns if c.property and c.source == "event"})
+
+
+def _without(spec: ScorecardSpec, pairs: list[tuple[Rule, Feature]]) -> list[str]:
     told = {id(rule) for rule, _ in pairs}
-    without = [rule.name for rule in spec.rules if id(rule) not in told]
-    lines = ["-- Points of a scorecard, made by `python -m pipeline scorecard sql`."]
-    return lines + [comment(f"No data, never counts: {one}") for one in without]
+    return [f"No data, never counts: {rule.name}" for rule in spec.rules if id(rule) not in told]
 
 
 def _moment(as_of: int | None) -> str:
@@ -104,14 +135,13 @@ def _moment(as_of: int | None) -> str:
 def _seen(columns: list[Feature], writer: Writer) -> str:
     tables = writer.tables
     known_at = utc(writer.dialect, name(tables.known_at))
-    own = {c.property for c in columns if c.property and c.source == "event"}
     picked = [
         f"{name(writer.entity)} as entity",
         f"{name(tables.user)} as member",
         f"{name(tables.event)} as event",
         f"{known_at} as known_at",
         "as_of",
-        *(name(one) for one in sorted(own)),
+        *map(name, _properties(columns)),
     ]
     return (
         f"  select {', '.join(picked)}\n  from {table(tables.events)} cross join moment\n"

@@ -14,6 +14,7 @@ _LIKE = {"raises": "reasons.like", "lowers": "reasons.unlike"}
 
 PARTS = ("engagement", "team", "value", "upgrade", "fit", "similarity")
 """What a score is made of: the dimensions of the features, and likeness to customers."""
+_MOVED = 1e-9
 _TOLD_CHANGE = 0.5
 """Percentage points: what changed less is not said to have changed."""
 
@@ -39,8 +40,8 @@ class Reason:
     text
         The fact in words, with the training median or most frequent value beside it.
     told
-        The text with its points, and how they changed where that is known and not little: what a
-        table shows.
+        The text with its points, and how they changed where that is known, not little and of this
+        fact's own making: what a table shows.
     """
 
     feature: str
@@ -111,6 +112,11 @@ class Facts:
                 added[:, at] += contributions[name]
         return cls(list(facts.values()), added, per_log_odds)
 
+    def take(self, place: np.ndarray) -> "Facts":
+        """The rows at places, NaN where a place is -1."""
+        added = np.vstack([self.added, np.full((1, len(self.names)), np.nan)])[place]
+        return Facts(self.names, added, np.r_[self.per_log_odds, np.nan][place])
+
     @property
     def points(self) -> np.ndarray:
         """Percentage points of probability, shape (n, n_facts)."""
@@ -124,7 +130,7 @@ def strongest(
     values: Mapping[str, Any],
     top: int,
     language: Language,
-    former: np.ndarray | None = None,
+    former: Facts | None = None,
     since: str = "",
 ) -> list[list[Reason]]:
     """The `top` facts of each row with the largest absolute contribution, strongest first.
@@ -142,17 +148,21 @@ def strongest(
     values
         Columns by name, as `Scorer.score` takes them.
     former
-        `Facts.points` at an earlier time, shape (n, n_facts), NaN where there was no row.
+        The same rows' facts at an earlier time, NaN where there was no row.
     since
         That time, in words.
     """
     # Equal ones stay in the order of the columns, whatever the last bits of their sums say.
     order = np.argsort(-np.abs(facts.added).round(9), axis=1, kind="stable")[:, :top]
-    change = None if former is None else facts.points - former
+    change, moved = None, np.zeros(facts.added.shape, bool)
+    if former is not None:
+        change = facts.points - former.points
+        # The points of a fact that stays move with all others: people would read that it moved.
+        moved = np.abs(facts.added - former.added) > _MOVED
     return [
         [
             _reason(facts, row, at, None if change is None else change[row, at], contributions,
-                    wording, values, language, since)
+                    wording, values, language, since if moved[row, at] else "")
             for at in order[row]
             if facts.added[row, at]
         ]

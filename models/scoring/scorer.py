@@ -169,7 +169,7 @@ class Scorer:
         threads: int,
         former: Former | None = None,
     ) -> list[tuple[list[list[Reason]], dict[str, np.ndarray]]]:
-        before = None if former is None else self._former_points(former, threads)
+        before = None if former is None else self._former_facts(former, threads)
         since, say = "" if former is None else former.since, self.language
         found, start = [], 0
         for part in self._blocks(values, _REASONS_BLOCK):
@@ -177,7 +177,7 @@ class Scorer:
             if not (n := len(part["as_of"])):
                 continue
             contributions, facts = self._facts(part, threads)
-            then = None if before is None else before[start : start + n]
+            then = None if before is None else before.take(np.arange(start, start + n))
             reasons = strongest(facts, contributions, self.wording, part, top, say, then, since)
             found.append((reasons, by_part(contributions, facts.per_log_odds, self.wording)))
             start += n
@@ -191,17 +191,18 @@ class Scorer:
         worth = points_per_log_odds(self.calibration, raw, base)
         return contributions, Facts.of(contributions, worth, self.wording)
 
-    def _former_points(self, former: Former, threads: int) -> np.ndarray | None:
-        """Points of each fact of the rows then, shape (n, n_facts); NaN for who was not there."""
+    def _former_facts(self, former: Former, threads: int) -> Facts | None:
+        """Facts of the rows then, NaN for who was not there."""
         parts = [
-            self._facts(part, threads)[1].points
+            self._facts(part, threads)[1]
             for part in self._blocks(former.values, _REASONS_BLOCK)
             if len(part["as_of"])
         ]
         if not parts:
             return None
-        points = np.vstack([*parts, np.full((1, parts[0].shape[1]), np.nan)])
-        return points[former.place]
+        added = np.vstack([part.added for part in parts])
+        per_log_odds = np.concatenate([part.per_log_odds for part in parts])
+        return Facts(parts[0].names, added, per_log_odds).take(former.place)
 
     def look_alikes(
         self, values: Mapping[str, Any], k: int, most: int = 3

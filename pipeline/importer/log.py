@@ -130,7 +130,10 @@ def _import_files(
         tell(import_report.told_of_reuse(target.name, n_new, gone, base))
         old_logs.mark_used(target)
         _remember(index, settings, told)
-        return EventLog(target)
+        found = EventLog(target)
+        # A name that is spelt wrong stays so until somebody mends it.
+        _tell(tell, found.manifest["counts"].get("remarks", ()))
+        return found
     with shared_use(store / parts.FOLDER / ".lock") as alone, new_folder(target) as folder:
         connection = steps.open_work(folder, memory_mb, threads)
         with steps.one_sentence(connection, store):

@@ -1,9 +1,8 @@
 """Names in the settings that no row has: most are spelt wrong, and nothing else would say so."""
 
-import difflib
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ from features.errors import EventLogError, few
 from pipeline.importer.parts import Staged
 from pipeline.importer.reading import Reading
 from pipeline.sources.files import kind_of, open_bytes
-from pipeline.sources.spec import DataSpec, GenericSource, PostHogSource
+from pipeline.sources.spec import DataSpec, DerivedEvent, GenericSource, PostHogSource
 from pipeline.sources.stage import Source
 from pipeline.storage import quote_list, rows_of, value_of
+from pipeline.wording import did_you_mean
 
 if TYPE_CHECKING:
     import duckdb
@@ -98,10 +98,9 @@ def _check_source(
         key = "id" if setting == "conversions" and role in ids else role
         there = f"there are {few(fields, most=20)}"
         if role in needed:
-            near = difflib.get_close_matches(name, fields, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise EventLogError(
-                f"No row of {few(map(str, files))} has {name!r} ({setting}.{key}); {there}.{hint}"
+                f"No row of {few(map(str, files))} has {name!r} ({setting}.{key}); {there}"
+                f"{did_you_mean([name], fields) or '.'}"
             )
         lines.append(f"no row has {name!r} ({setting}.{key}); {there}")
     return lines
@@ -140,37 +139,57 @@ def _has(row: Any, path: str) -> bool:
 
 
 def told_of_names(connection: "duckdb.DuckDBPyConnection", spec: DataSpec) -> list[str]:
-    """One line on names of events and ids in the settings that no row has, if there are any.
+    """Lines on names of events and ids in the settings that no row has, if there are any.
 
     Needs ``event_texts``, ``user_texts`` and ``account_texts``.
     """
-    events = [*spec.drop_events]
-    renamed = {one.name: one.event for one in spec.derived_events}
-    present = _present(connection, "event", [*events, *renamed.values(), *renamed])
+    known = set(_event_names(connection))
     # A row that was renamed has the name that it had.
-    present |= {one.event for one in spec.derived_events if one.name in present}
-    users, accounts = (
-        [str(one) for one in ids] for ids in (spec.exclude.users, spec.exclude.accounts)
-    )
-    unknown = {
-        "data.drop_events": [name for name in events if name not in present],
-        "data.derived_events": [
-            name for name in dict.fromkeys(renamed.values()) if name not in present
-        ],
-        "data.exclude.users": _absent(connection, "user", users),
-        "data.exclude.accounts": _absent(connection, "account", accounts),
-    }
-    told = "; ".join(f"{setting} names {few(names)}" for setting, names in unknown.items() if names)
-    return [f"{told}, which no row has"] if told else []
+    had = known | {one.event for one in spec.derived_events if one.name in known}
+    lines = []
+    if unknown := [name for name in spec.drop_events if name not in had]:
+        lines.append(_told("data.drop_events", unknown) + did_you_mean(unknown, sorted(known)))
+    users, accounts = spec.exclude.users, spec.exclude.accounts
+    for setting, kind, ids in (
+        ("data.exclude.users", "user", users),
+        ("data.exclude.accounts", "account", accounts),
+    ):
+        if absent := _absent(connection, kind, [str(one) for one in ids]):
+            lines.append(_told(setting, absent))
+    return [*lines, *dict.fromkeys(_told_of_derived(spec.derived_events, known, had))]
+
+
+def _told(setting: str, names: Sequence[str]) -> str:
+    return f"{setting} names {few(names)}, which no row has"
+
+
+def _told_of_derived(
+    derived: Sequence[DerivedEvent], known: set[str], had: set[str]
+) -> Iterator[str]:
+    """Lines on derived events that never occur, and why.
+
+    Parameters
+    ----------
+    known, had
+        Names of events after and before they were renamed; `had` has those of `known` too.
+    """
+    sources = sorted(had - {one.name for one in derived})
+    for one in derived:
+        made = f"data.derived_events: {one.name!r}"
+        if one.event not in had:
+            meant = did_you_mean([one.event], sources)
+            yield f"{made} is made of {one.event!r}, which no row has{meant}"
+        elif one.name not in known:
+            yield f"{made} never occurs, as no {one.event!r} matches its `where`"
+
+
+def _event_names(connection: "duckdb.DuckDBPyConnection") -> list[str]:
+    return [name for (name,) in rows_of(connection, "select text from event_texts order by text")]
 
 
 def _absent(connection: "duckdb.DuckDBPyConnection", kind: str, names: Sequence[str]) -> list[str]:
-    present = _present(connection, kind, names)
-    return [name for name in names if name not in present]
-
-
-def _present(connection: "duckdb.DuckDBPyConnection", kind: str, names: Sequence[str]) -> set[str]:
     if not names:
-        return set()
+        return []
     query = f"select text from {kind}_texts where list_contains({quote_list(names)}, text)"
-    return {text for (text,) in rows_of(connection, query)}
+    present = {text for (text,) in rows_of(connection, query)}
+    return [name for name in names if name not in present]

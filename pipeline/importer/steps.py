@@ -91,11 +91,12 @@ def write_log(
             tell(line)
 
     readings = [Reading.of(connection, one) for one in staged if one.filled]
-    told(check_fields(connection, spec, staged, readings))
+    remarks = check_fields(connection, spec, staged, readings)
+    told(remarks)
     counts = _judge_rows(connection, spec, base, staged)
     told(import_report.told_of_rows(counts, *import_report.bad_files(connection, base)))
     told(import_report.told_of_swallowed(connection, base))
-    properties, duplicates = _load(connection, spec, readings, told)
+    properties, duplicates, names = _load(connection, spec, readings, told)
     counts |= {"duplicates": duplicates} | _identify(connection, spec, level)
     import_report.refuse_empty(counts)
     told(import_report.told_of_people(counts))
@@ -103,6 +104,7 @@ def write_log(
     quarantine.write(connection, folder / "quarantine.parquet")
     content, more = _write(connection, spec, properties, folder, level, events_per_shard)
     counts |= more
+    counts["remarks"] = [*remarks, *names]
     _write_manifest(folder, spec, content, counts, [key for one in staged for key in one.keys])
     told(import_report.told_of_log(counts, level))
 
@@ -115,6 +117,8 @@ def _judge_rows(
     for part, file in (one for source in staged for one in source.parts):
         if part.n_bad:
             quarantine.take_part(connection, part.folder / BAD, file)
+    if not spec.accept_cut_files:
+        quarantine.refuse_cut(connection)
     if spec.max_bad_share < 1:
         dead = [file for one in staged for part, file in one.filled if part.n_bad == part.n_rows]
         quarantine.refuse_dead(connection, dead)
@@ -134,18 +138,23 @@ def _load(
     spec: DataSpec,
     readings: list[Reading],
     told: Callable[[list[str]], None],
-) -> tuple[Mapping[str, ValueType], int]:
-    """The parts in codes; returns the properties, declared or found, and the duplicates."""
+) -> tuple[Mapping[str, ValueType], int, list[str]]:
+    """The parts in codes.
+
+    Returns the properties, declared or found, the number of duplicates, and what was told of names
+    in the settings that no row has.
+    """
     properties: Mapping[str, ValueType] = spec.declared_properties
     duplicates = find_extra(connection, readings)
     if spec.properties == "auto":
         properties, lines = choose_properties(connection, spec, readings)
         told(lines)
     code_texts(connection, readings)
-    told(told_of_names(connection, spec))
+    names = told_of_names(connection, spec)
+    told(names)
     import_attributes.code_facts(connection, import_attributes.declared_attributes(spec))
     load_rows(connection, spec, readings, properties, with_extra=duplicates > 0)
-    return properties, duplicates
+    return properties, duplicates, names
 
 
 def _identify(

@@ -222,13 +222,13 @@ def _unusable(profile: Profile) -> list[str]:
         return []
     n_rows = profile.totals.n_events + n_bad
     files = few(Counted(named(path, Path.cwd()), n) for path, n in profile.unusable.items())
-    told = f"{n_bad:,} of {n_rows:,} rows lack a name, a time or an id, in {files}"
+    told = f"{n_bad:,} of {n_rows:,} rows can't be used, in {files}: {profile.why_unusable}"
     most = DataSpec.model_fields["max_bad_share"].default
     if n_bad <= most * n_rows:
-        return [f"{told}; they are left out."]
+        return [f"{told} They are left out."]
     return [
-        f"PLEASE CHECK: {told}. More than {most:.0%} stop a training: run init again without the "
-        "files that hold something else than events, or set data.max_bad_share."
+        f"PLEASE CHECK: {told} More than {most:.0%} stop a training: mend the export, run init "
+        "again without the files that hold something else than events, or set data.max_bad_share."
     ]
 
 

@@ -23,8 +23,6 @@ _ATTRIBUTE_WORDS: tuple[tuple[Dimension, frozenset[str]], ...] = (
 _CALENDAR_DAYS = 28
 _MOST_FIRST_VALUE = 2
 _MOST_NEAR = 3
-_MOSTLY = 0.5
-"""Share of an event's count by known entities that must come after their sign-up to be a signal."""
 _ASKED = ("request", "ask", "creat", "open", "contact", "submit", "sent", "ticket", "fill")
 # Beginnings of words; a name has one of every group.
 _SIGNALS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -86,11 +84,8 @@ def _ask_for_conversion(page: Page, profile: Profile) -> None:
         0,
         "PLEASE FILL IN: NO EVENT LOOKS LIKE A PURCHASE. WRITE THE NAME OF THE EVENT THAT MAKES A",
         "CUSTOMER BETWEEN THE BRACKETS, such as [subscription_started]; nothing trains before.",
-        "If no event says it, name the table that does, and write [converted] below:",
-        "  data:",
-        "    conversions:",
-        f"      - {{of: {profile.level}, files: [customers.csv], id: {profile.level}_id, "
-        "time: paid_at}",
+        "If no event says it, name the table that does (data.conversions above, without its `# `),",
+        "and write [converted] below.",
     )
     page.add(0, "conversion:", "what makes a customer")
     page.add(1, BLANK)
@@ -178,7 +173,7 @@ def write_signals(page: Page, supply: Supply) -> None:
     first_value = [name for name in supply.catalogue["value"] if name not in kinds["success"]]
     missing = [kind for kind, found in kinds.items() if not found]
     after = supply.profile.after_entry
-    early = [name for name in kinds["pricing"] if after[name] < _MOSTLY]
+    early = [name for name in kinds["pricing"] if supply.profile.is_early(name)]
     kinds["pricing"] = [name for name in kinds["pricing"] if name not in early]
     page.say(
         0,
@@ -194,8 +189,7 @@ def write_signals(page: Page, supply: Supply) -> None:
         for name in first_value[:_MOST_FIRST_VALUE]:
             page.add(2, f"- {{event: {text(name)}, at_least: 1}}")
     if early:
-        page.say(1, f"pricing: {flow(early)}")
-        page.say(1, "  no signal, as most of it comes before sign-up: visitors of the website.")
+        page.say(1, "Left out of `pricing`, as most of it comes before sign-up (website visitors):")
     for name in early:
         known = f"known {supply.profile.entities}"
         page.say(1, f"  {shown(name)}: {after[name]:.0%} of what {known} did came after sign-up")

@@ -49,12 +49,22 @@ def write_data(page: Page, profile: Profile, folder: Path) -> None:
         page.say(2, "for files to come, write a glob that leaves those out")
     page.say(
         1,
-        "tables:                          # facts kept elsewhere (CRM, billing) come in like this:",
-        "  - {of: account, files: [accounts.csv], id: account_id, time: valid_from,",
-        "     columns: {employees: number, industry: category}}",
-        "  A table without a time column must say `static: true`. Its values then count as known",
-        "  at every time: a plan or size filled in after the sale gives the sale away.",
+        "Facts kept elsewhere (CRM, billing) come in as tables. One without a time column must say",
+        "`static: true`; its values then count as known at every time: a plan or size filled in",
+        "after the sale gives the sale away.",
     )
+    page.offer(
+        1,
+        "tables:",
+        "  - {of: account, files: [accounts.csv], id: account_id, time: valid_from,",
+        "     columns: {company_size: number, region: category}}",
+    )
+    if profile.conversion is None:
+        page.offer(
+            1,
+            f"conversions: {{of: {profile.level}, files: [customers.csv], id: {profile.level}_id, "
+            "time: paid_at} # who bought, and when",
+        )
     _values(page, profile)
     _attributes(page, profile)
     _derived(page, profile)
@@ -65,10 +75,10 @@ def write_data(page: Page, profile: Profile, folder: Path) -> None:
         page.add(2, f"- {text(name)}", DROPPED[name])
     page.say(
         1,
-        "exclude:                         # your own people and test accounts are no leads:",
-        "  email_domains: [your-company.com]",
-        "  properties: {is_internal: true}",
+        "Your own people and test accounts are no leads (users, accounts and properties can be",
+        "named as well). Take away the `# ` and write your domain:",
     )
+    page.offer(1, "exclude: {email_domains: [your-company.com]}")
     if profile.until is not None:
         page.add(
             1,
@@ -165,6 +175,32 @@ def _derived(page: Page, profile: Profile) -> None:
         page.add(2, f"- name: {item.name}", f"{item.n_events:,} views")
         page.add(3, f"event: {text(item.event)}")
         page.add(3, f"where: {mapping({item.property: flow(item.paths)})}")
+    _other_pages(page, profile)
+
+
+def _other_pages(page: Page, profile: Profile) -> None:
+    """Pages that many view, each as a line that is a setting without its ``# ``."""
+    taken = {event.name for event in profile.events}
+    others = [item for item in profile.other_pages if item.name not in taken]
+    if not others:
+        return
+    page.say(
+        1,
+        "Other pages, by the users who viewed them. Take away the `# ` to give views of one a",
+        "name, and write the name under features.events:",
+    )
+    depth = 2 if profile.pages else 1
+    if not profile.pages:
+        page.offer(1, "derived_events:")
+    indent = "" if profile.pages else "  "
+    for item in others:
+        where = mapping({item.property: flow(item.paths)})
+        when = ", mostly before sign-up" if item.early else ""
+        page.offer(
+            depth,
+            f"{indent}- {{name: {item.name}, event: {text(item.event)}, where: {where}}} "
+            f"# {item.n_users:,} users{when}",
+        )
 
 
 def _carried(fact: ValueFacts) -> str:

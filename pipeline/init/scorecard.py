@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from features.definitions import Dimension, slug
 from models.scorecard import DEFAULT_RULES, PRESET_NAMES, roles_of
 from models.scorecard.presets import PresetName
-from pipeline.init.yaml import Page, flow, mapping, text
+from pipeline.init.yaml import Page, flow, mapping, shown, text
 from pipeline.profile import Profile
+from pipeline.profile.events import NEARLY_ALL
 from pipeline.profile.values import ValueFacts
 from pipeline.profile.words import has_word
 
 _MONTH_DAYS = 28
-_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,32 @@ class Supply:
         """How features of a user's account begin; those of an account need no such word."""
         return "account_" if self.profile.level == "user" else ""
 
-    def event(self, dimension: Dimension, *groups: tuple[str, ...]) -> str | None:
-        """Slug of the first event that has a word of every group, those of `dimension` first.
+    def events(self, dimension: Dimension, *groups: tuple[str, ...]) -> list[str]:
+        """The events that have a word of every group, those of `dimension` first.
 
-        A slug that two events share names no feature, so it is none.
+        A slug that two events share names no feature, so neither is one.
         """
         order = sorted(self.catalogue, key=lambda other: other != dimension)
         names = [name for one in order for name in self.catalogue[one]]
         slugs = [slug(name) for name in names]
-        for name, found in zip(names, slugs, strict=True):
-            if slugs.count(found) == 1 and all(has_word(name, group) for group in groups):
-                return found
-        return None
+        return [
+            name
+            for name in names
+            if slugs.count(slug(name)) == 1 and all(has_word(name, group) for group in groups)
+        ]
 
 
-Reading = tuple[str | None, str]
-"""The feature that a rule reads, None where nothing gives it, and the rule's condition."""
+class Reading(NamedTuple):
+    """The feature that a rule reads, None where nothing gives it, and the rule's condition.
+
+    `useless` says why the rule would tell nothing, where that is known.
+    """
+
+    feature: str | None
+    condition: str = ""
+    useless: str = ""
+
+
 Find = Callable[[Supply, Dimension], Reading]
 
 
@@ -70,17 +81,37 @@ def _events(window: str | None, at_least: int, *groups: tuple[str, ...]) -> Find
     """Counts of an event; `window` None means the month, as data allow it."""
 
     def find(supply: Supply, dimension: Dimension) -> Reading:
-        event = supply.event(dimension, *groups)
-        return event and f"{event}_count_{window or supply.month}", f"at_least: {at_least}"
+        once = window == "life" and at_least == 1
+        found = [
+            Reading(
+                f"{slug(name)}_count_{window or supply.month}",
+                f"at_least: {at_least}",
+                _useless(supply.profile, name, once),
+            )
+            for name in supply.events(dimension, *groups)
+        ]
+        useful = [one for one in found if not one.useless]
+        return next(iter([*useful, *found]), Reading(None))
 
     return find
+
+
+def _useless(profile: Profile, name: str, once: bool) -> str:
+    """Why an event tells nothing in a rule, here one for having had it `once`; else empty."""
+    if profile.is_early(name):
+        share = profile.after_entry[name]
+        return f"most of {shown(name)} comes before sign-up ({share:.0%} after it)"
+    if once and name in profile.from_entry:
+        return f"nearly all {profile.entities} have {shown(name)} from their first day on"
+    return ""
 
 
 def _total(statistic: str, window: str | None, at_least: int) -> Find:
     """A statistic of all events together."""
 
     def find(supply: Supply, _: Dimension) -> Reading:
-        return f"any_event_{statistic}_{window or supply.month}", f"at_least: {at_least}"
+        feature = f"any_event_{statistic}_{window or supply.month}"
+        return Reading(feature, f"at_least: {at_least}")
 
     return find
 
@@ -94,48 +125,50 @@ def _attribute(words: tuple[str, ...], condition: str) -> Find:
             for fact in supply.attributes
             if fact.type == "number" and has_word(fact.name, words)
         ]
-        return next(iter(known), None), condition
+        return Reading(next(iter(known), None), condition)
 
     return find
 
 
 def _nothing(_supply: Supply, _: Dimension) -> Reading:
     """What only a person can fill in: which industries, which currency."""
-    return None, ""
+    return Reading(None)
 
 
 def _sessions(supply: Supply, dimension: Dimension) -> Reading:
     # Dates have no time of day, so they have no sessions either.
     if all(source.time_kind == "date" for source in supply.profile.sources):
-        return None, ""
+        return Reading(None)
     return _total("session_minutes", None, 15)(supply, dimension)
 
 
 def _teammates(supply: Supply, _: Dimension) -> Reading:
     if supply.profile.totals.n_accounts < 2:
-        return None, ""
+        return Reading(None)
     # Three teammates and the user.
-    return f"{supply.of_account}any_event_members_{supply.month}", "at_least: 4"
+    return Reading(f"{supply.of_account}any_event_members_{supply.month}", "at_least: 4")
 
 
 def _departments(supply: Supply, _: Dimension) -> Reading:
     names = [name for name in supply.member_attributes if has_word(name, ("department",))]
     if not names:
-        return None, ""
-    return f"{supply.of_account}member_{slug(names[0])}_distinct_life", "at_least: 2"
+        return Reading(None)
+    return Reading(f"{supply.of_account}member_{slug(names[0])}_distinct_life", "at_least: 2")
 
 
 def _aha(supply: Supply, _: Dimension) -> Reading:
     """The commonest event of value that not everybody has anyway: a guess to be replaced."""
     facts = {event.name: event for event in supply.profile.events}
-    most = _NEARLY_ALL * supply.profile.totals.n_entities
+    most = NEARLY_ALL * supply.profile.totals.n_entities
     some = [
         facts[name]
         for name in supply.catalogue["value"]
-        if name in facts and facts[name].n_entities < most
+        if name in facts
+        and facts[name].n_entities < most
+        and not _useless(supply.profile, name, once=True)
     ]
     best = min(some, key=lambda event: (-event.n_entities, event.name), default=None)
-    return f"{slug(best.name)}_count_life" if best else None, "at_least: 1"
+    return Reading(f"{slug(best.name)}_count_life" if best else None, "at_least: 1")
 
 
 # fmt: off
@@ -217,18 +250,19 @@ def _suggest(page: Page, supply: Supply) -> None:
         return
     preset, events = found
     page.say(
-        0,
-        f"These events fit the preset `{preset}` (docs/scorecard.md). To take its five rules in",
-        "place of the ones below, write:",
-        "  scorecard:",
-        f"    preset: {preset}",
-        f"    events: {mapping({role: flow([name]) for role, name in events.items()})}",
+        1,
+        f"These events fit the preset `{preset}` (docs/scorecard.md). To have its five rules, take",
+        "away the `# ` of both lines; and delete the rules below, else they count as well.",
     )
+    roles = mapping({role: flow([name]) for role, name in events.items()})
+    page.offer(1, f"preset: {preset}", f"events: {roles}")
 
 
 def write_scorecard(page: Page, supply: Supply) -> None:
-    """All twenty rules; those that no feature can feed stand there without one."""
-    _suggest(page, supply)
+    """All twenty rules; those that no feature can feed stand there without one.
+
+    Those that would tell nothing are comments, with the reason.
+    """
     page.say(
         0,
         "The points scorecard is the baseline that the model must beat. A rule without a feature",
@@ -236,12 +270,17 @@ def write_scorecard(page: Page, supply: Supply) -> None:
         "`feature: industry, one_of: [...]`), or delete it. `aha moment` is a guess.",
     )
     page.add(0, "scorecard:")
+    _suggest(page, supply)
     page.add(1, "rules:")
     for rule in DEFAULT_RULES:
         head = f"- {{name: {text(rule.name)}, dimension: {rule.dimension}, points: {rule.points}"
-        feature, condition = _FIND[rule.name](supply, rule.dimension)
+        feature, condition, useless = _FIND[rule.name](supply, rule.dimension)
         if feature is None:
             page.add(2, head + "}")
-        else:
-            page.add(2, head + ",")
-            page.add(2, f"   feature: {text(feature)}, {condition}}}")
+            continue
+        lines = [head + ",", f"   feature: {text(feature)}, {condition}}}"]
+        if useless:
+            page.say(2, f"left out: {useless}")
+            page.offer(2, *lines)
+        for line in [] if useless else lines:
+            page.add(2, line)

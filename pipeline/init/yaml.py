@@ -91,6 +91,10 @@ class Page:
         """Comment lines of their own."""
         self._lines += ["  " * depth + f"# {sentence}".rstrip() for sentence in sentences]
 
+    def offer(self, depth: int, *lines: str) -> None:
+        """Lines of YAML that are settings once ``# `` is taken away from each."""
+        self.say(depth, *lines)
+
     def gap(self) -> None:
         """A blank line between blocks."""
         self._lines.append("")

@@ -20,6 +20,7 @@ from pipeline.profile.events import (
     Totals,
     count_entities,
     event_facts,
+    had_from_entry,
     identify,
     kept_entities,
     n_accounts,
@@ -28,37 +29,21 @@ from pipeline.profile.events import (
     totals,
     unusable_files,
 )
+from pipeline.profile.pages import Page, money_pages, named_pages, other_pages
+from pipeline.profile.rows import load_events, sample_records, why_unusable
 from pipeline.profile.skipped import Skipped, skip_dead, skip_layouts
-from pipeline.profile.sources import (
-    SourceProfile,
-    load_events,
-    open_sources,
-    salvage_cut_off,
-    sample_records,
-)
+from pipeline.profile.sources import SourceProfile, open_sources, salvage_cut_off
 from pipeline.profile.values import ValueFacts, find_attributes, find_properties
-from pipeline.profile.words import PRICES, has_word, page_event
 from pipeline.sources.files import find_files
-from pipeline.storage import connect, quote_list, quote_text, rows_of
+from pipeline.storage import connect
 
 if TYPE_CHECKING:
     import duckdb
 
-_MOST_PAGES = 20
-"""Addresses that one derived event lists."""
+_MOSTLY = 0.5
+"""Share of an event's count by known entities that must come after their sign-up to be a signal."""
 _SHORT_DAYS = 90
 """A shorter log gets a horizon of a week, else it leaves too few mature snapshots."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Views of pages about money, worth an event name of their own."""
-
-    name: str
-    event: str
-    property: str
-    paths: tuple[str, ...]
-    n_events: int
 
 
 @dataclass(frozen=True)
@@ -71,10 +56,18 @@ class Profile:
         Files that hold no events, and that the sources leave out.
     n_kept
         Users and accounts that an import will count.
+    pages
+        Views of pages about money.
+    other_pages
+        The other pages that most users viewed.
     after_entry
-        Share after sign-up of the events about prices, by name.
+        Share after sign-up of what known entities did, by the name of an event or page.
+    from_entry
+        Events that nearly every entity has from its sign-up on: whoever is scored has them.
     unusable
         How many rows of each file would go to quarantine, the most first.
+    why_unusable
+        Why they would, None where there are none.
     """
 
     sources: tuple[SourceProfile, ...]
@@ -86,11 +79,18 @@ class Profile:
     candidates: tuple[Candidate, ...]
     entered_by: str | None
     pages: tuple[Page, ...]
+    other_pages: tuple[Page, ...]
     after_entry: dict[str, float]
+    from_entry: frozenset[str]
     properties: tuple[ValueFacts, ...]
     attributes: tuple[ValueFacts, ...]
     until: int | None
     unusable: dict[Path, int]
+    why_unusable: str | None
+
+    def is_early(self, name: str) -> bool:
+        """Whether most of an event or page comes before sign-up: visitors of the website."""
+        return self.after_entry.get(name, 1.0) < _MOSTLY
 
     @property
     def entities(self) -> str:
@@ -176,15 +176,16 @@ def _look(
     level = _level(connection, entity)
     count_entities(connection, level)
     sizes, events = totals(connection, level), event_facts(connection)
+    wrong = why_unusable(connection, sources)
     if not sizes.n_entities:
-        raise EventLogError(
-            f"None of the {sizes.n_events + sizes.n_unusable} rows is an event with a name, a time "
-            f"and a {level}; look at the columns of the first file."
-        )
+        n_rows = f"None of the {sizes.n_events + sizes.n_unusable:,} rows"
+        if wrong is None:
+            raise EventLogError(f"{n_rows} names a {level}; look at the columns of the first file.")
+        raise EventLogError(f"{n_rows} can be used: {wrong}")
     candidates = find_conversions(connection, events, sizes.n_entities)
     best = next((one.event.name for one in candidates if one.plausible), None)
     entered_by = find_entry(connection, events, sizes.n_entities, best)
-    pages, until = tuple(_pages(connection, sources)), thin_tail(connection)
+    pages, until = money_pages(connection, sources), thin_tail(connection)
     properties, attributes = _values(connection, sources, events, level)
     return Profile(
         tuple(source for source in sources if source.given),
@@ -196,11 +197,14 @@ def _look(
         candidates,
         entered_by,
         pages,
-        shares_after_entry(connection, level, _about_prices(events, pages), entered_by),
+        other_pages(connection, sources, level, entered_by),
+        shares_after_entry(connection, level, named_pages(pages), entered_by),
+        had_from_entry(connection, entered_by, sizes.n_entities),
         properties,
         attributes,
         until,
         {Path(file): n for file, n in unusable_files(connection).items()},
+        wrong,
     )
 
 
@@ -236,44 +240,3 @@ def _values(
             for fact in sorted(facts, key=lambda fact: fact.of not in (None, level)):
                 found.setdefault(fact.name, fact)
     return tuple(properties.values()), tuple(attributes.values())
-
-
-def _pages(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> list[Page]:
-    """Pages about money per event that views pages, with their commonest addresses."""
-    pages = {source.page for source in sources if source.page}
-    if len(pages) != 1:
-        return []
-    # The words are looked for in Python, once per address, so only addresses that can have them.
-    seen = rows_of(
-        connection,
-        """
-        select event, page, count(*) from events
-        where regexp_matches(lower(page), 'pric|plans|bill|checkout|upgrade|subscri|payment')
-        group by all order by 3 desc, 1, 2""",
-    )
-    grouped: dict[tuple[str, str], dict[str, int]] = {}
-    for event, path, n in seen:
-        name = page_event(path)
-        if name and _views(event):
-            grouped.setdefault((name, event), {})[path] = n
-    found = [
-        Page(name, event, next(iter(pages)), tuple(paths)[:_MOST_PAGES], sum(paths.values()))
-        for (name, event), paths in grouped.items()
-    ]
-    return sorted(found, key=lambda page: (-page.n_events, page.name, page.event))
-
-
-def _about_prices(events: Sequence[EventFacts], pages: Sequence[Page]) -> str:
-    """SQL of the name of an event or page about prices, null for any other."""
-    named = [event.name for event in events if has_word(event.name, PRICES)]
-    whens = [
-        f"when event = {quote_text(page.event)} and list_contains({quote_list(page.paths)}, page) "
-        f"then {quote_text(page.name)}"
-        for page in pages
-    ]
-    return f"case {' '.join(whens)} when list_contains({quote_list(named)}, event) then event end"
-
-
-def _views(event: str) -> bool:
-    plain = event.lower().replace("_", "").replace(" ", "").removeprefix("$")
-    return plain in {"pageview", "pageviewed", "viewedpage", "page", "screen", "screenviewed"}

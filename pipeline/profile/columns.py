@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,12 @@ from pipeline.profile.times import (
     TimeKind,
     find_arrival,
     time_kind,
+    unread_times,
 )
 from pipeline.profile.words import named, rank
+from pipeline.sources.rows import Rows
 from pipeline.sources.spec import Columns
+from pipeline.sources.times import SPELLINGS
 
 EVENT_NAMES = ("event", "event_name", "action", "activity", "event_type", "action_name", "verb")
 _EVENT_WEAK = ("type", "name", "operation", "step")
@@ -72,6 +75,15 @@ def opened(text: str) -> Any:
         return text
 
 
+def records_of(rows: Rows, texts: Iterable[tuple[str]]) -> list[Record]:
+    """Rows as objects; a row that is not JSON is left out."""
+    items: Iterable[Any] = (opened(text) for (text,) in texts if text)
+    if rows.columns is not None and not rows.line.startswith("file_row"):
+        names = list(rows.columns)
+        items = (dict(zip(names, item, strict=True)) for item in items if isinstance(item, list))
+    return [item for item in items if isinstance(item, dict)]
+
+
 def find_roles(records: Sequence[Record], file: str) -> Roles:
     """The roles of a generic file's columns.
 
@@ -86,10 +98,7 @@ def find_roles(records: Sequence[Record], file: str) -> Roles:
             columns.setdefault(name, []).append(value)
     times = {name: kind for name, values in columns.items() if (kind := time_kind(name, values))}
     if not times:
-        raise EventLogError(
-            f"No column of {file!r} looks like a time; it has {few(columns, most=20)}. Write times "
-            "as ISO 8601 (2024-05-01T12:00:00Z) or epoch numbers, in a column such as 'timestamp'."
-        )
+        raise EventLogError(_no_time(columns, file))
     time, known_at = _times(records, times)
     rest = {name: values for name, values in columns.items() if name not in times}
     event_id = named(
@@ -103,6 +112,21 @@ def find_roles(records: Sequence[Record], file: str) -> Roles:
         event=event, user=user, account=account, time=time, known_at=known_at, event_id=event_id
     )
     return Roles(roles, times[time], tuple(assumed))
+
+
+def _no_time(columns: dict[str, list[Any]], file: str) -> str:
+    """What is wrong with the column that is called a time, or that none is."""
+    name = named(columns, TIME_NAMES)
+    if name is None or not unread_times(columns[name])[0]:
+        return (
+            f"No column of {file!r} looks like a time; it has {few(columns, most=20)}. Write times "
+            "as ISO 8601 (2024-05-01T12:00:00Z) or epoch numbers, in a column such as 'timestamp'."
+        )
+    unread, n_seen = unread_times(columns[name])
+    return (
+        f"No column of {file!r} looks like a time: of the first {n_seen:,} values of {name!r} "
+        f"{len(unread):,} can't be read, such as {str(unread[0])[:60]!r}. {SPELLINGS}"
+    )
 
 
 def _times(records: Sequence[Record], times: dict[str, TimeKind]) -> tuple[str, str | None]:

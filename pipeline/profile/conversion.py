@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from features.clock import DAY_US, MINUTE_US, SECOND_US
-from pipeline.profile.events import EventFacts
+from pipeline.profile.events import NEARLY_ALL, EventFacts
 from pipeline.profile.words import is_bill, is_internal, is_sign_up, purchase_words
 from pipeline.storage import quote_list, quote_text, rows_of
 
@@ -29,7 +29,6 @@ _NOTABLE = 0.1
 _CONVINCING = 4.0
 _BILLED = 0.5
 """A bill that follows at least so many speaks for an event whatever it is called."""
-_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Candidate:
         """Points for its name, for happening once, for being rare, and for bills that follow."""
         once = 2 if self.event.per_entity <= 1.2 else 1 if self.event.per_entity <= 1.5 else 0
         often = -1 if self.event.per_entity > 3 else 0
-        rare = 1 if self.share <= 0.5 else -3 if self.share > _NEARLY_ALL else 0
+        rare = 1 if self.share <= 0.5 else -3 if self.share > NEARLY_ALL else 0
         return purchase_words(self.event.name) + once + often + rare + self._billed * 2
 
     @property
@@ -153,7 +152,7 @@ def find_entry(
             where {converts}""",
         )
         before = entered / converted if converted else 0.0
-        if event.n_entities >= _NEARLY_ALL * n_entities or before >= _NEARLY_ALL:
+        if event.n_entities >= NEARLY_ALL * n_entities or before >= NEARLY_ALL:
             return event.name
     return None
 

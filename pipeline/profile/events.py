@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from features.clock import DAY_US
 from features.events import Level
 from pipeline.profile.words import DROPPED
+from pipeline.sources.stage import UNREAD_TIME
 from pipeline.storage import quote_list, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _THIN_DAYS = 3
 _FULL = 0.5
 """The last day that counts holds at least this share: days that fade out are no full days."""
 _USUAL_DAYS = 28
+NEARLY_ALL = 0.9
+"""Share of entities of which the rest says nothing."""
 _BUSY = 20
 """Events a day below which a quiet week says nothing."""
 
@@ -132,19 +135,16 @@ def kept_entities(
 def shares_after_entry(
     connection: "duckdb.DuckDBPyConnection", level: Level, wanted: str, entered_by: str | None
 ) -> dict[str, float]:
-    """Of each event (SQL `wanted`, null for the others) by known entities, the share after entry.
+    """Of what known entities did, the share after entry, by name (SQL `wanted`).
 
     An entity enters with `entered_by`, without it when it is identified first. An event that only
     strangers have has the share 0.
     """
-    entry = f"event = {quote_text(entered_by)}" if entered_by else "identified"
     return dict(
         rows_of(
             connection,
             f"""
-            with entries as (
-                select "{level}" as entity, min(moment) as entry from events
-                where "{level}" is not null and {entry} group by all),
+            with entries as ({entries_query(level, entered_by)}),
             asked as (select {wanted} as wanted, "{level}" as entity, stranger, moment from events)
             select wanted, coalesce(count(*) filter (moment >= entry)
                    / nullif(count(*) filter (entity is not null and not stranger), 0), 0)
@@ -154,11 +154,43 @@ def shares_after_entry(
     )
 
 
+def entries_query(level: Level, entered_by: str | None) -> str:
+    """SQL of when each entity entered: columns ``entity`` and ``entry``."""
+    entry = f"event = {quote_text(entered_by)}" if entered_by else "identified"
+    return f"""
+        select "{level}" as entity, min(moment) as entry from events
+        where "{level}" is not null and {entry} group by all"""
+
+
+def had_from_entry(
+    connection: "duckdb.DuckDBPyConnection", entered_by: str | None, n_entities: int
+) -> frozenset[str]:
+    """Events that nearly every entity has within a day of its entry; none without an entry."""
+    if entered_by is None:
+        return frozenset()
+    found = rows_of(
+        connection,
+        f"""
+        select f.event from firsts f join firsts e using (entity)
+        where e.event = {quote_text(entered_by)} and f.first <= e.first + {DAY_US}
+        group by f.event having count(*) >= {NEARLY_ALL * n_entities}""",
+    )
+    return frozenset(name for (name,) in found)
+
+
 def unusable_files(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
     """Rows that would go to quarantine, by file, the most first."""
     query = """
         select file, count(*) as n from seen where not usable group by file order by n desc, file"""
     return dict(rows_of(connection, query))
+
+
+def untimely_files(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """Files whose bad rows are mostly events without a readable time."""
+    query = f"""
+        select file from seen where not usable
+        group by file having mode(reason) = {quote_text(UNREAD_TIME)}"""
+    return {file for (file,) in rows_of(connection, query)}
 
 
 def event_facts(connection: "duckdb.DuckDBPyConnection") -> tuple[EventFacts, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from features.errors import EventLogError
 from pipeline.profile.columns import EVENT_NAMES
+from pipeline.profile.events import untimely_files
 from pipeline.profile.sources import SourceProfile, spelled
 from pipeline.profile.words import rank
 from pipeline.sources import generic
@@ -80,7 +81,13 @@ def skip_dead(
     bad
         Rows of each file that are no events.
     """
-    dead = {file for file, n in bad.items() if _n_rows(connection, Path(file), n + 1) == n}
+    # Events whose times can't be read are events all the same, and no other kind of file.
+    untimely = untimely_files(connection)
+    dead = {
+        file
+        for file, n in bad.items()
+        if file not in untimely and _n_rows(connection, Path(file), n + 1) == n
+    }
     if not dead or dead >= {str(path) for source in sources for path in source.rows.paths}:
         return list(sources), []
     connection.execute(f"delete from seen where list_contains({quote_list(dead)}, file)")

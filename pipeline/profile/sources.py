@@ -1,4 +1,4 @@
-"""What kind of files these are, and their events as one table, read as the importer reads them."""
+"""What kind of files these are, and how the importer would read them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.definitions import slug
 from features.errors import EventLogError
-from pipeline.profile.columns import find_roles, flatten, opened
+from pipeline.profile.columns import find_roles, flatten, opened, records_of
 from pipeline.profile.times import Record, TimeKind, find_arrival
 from pipeline.sources import generic, posthog, segment, times, values
 from pipeline.sources.canonical import Canonical
@@ -25,10 +25,6 @@ _HEAD = 20_000
 """Rows at the beginning of each layout that tell what its columns are; counts read every row."""
 _HEAD_FILES = 50
 """Files of a layout whose beginnings make up that head: the first may hold no events."""
-_SAMPLED_BYTES = 64_000_000
-_PER_EVENT = 60
-_MOST_SAMPLED = 200
-"""For properties and traits: how much text is kept, how many rows of an event, how many events."""
 _PERSON_KEYS = ("person_id", "person_key", "person_uuid")
 _GROUPS = ("account", "company", "organization", "organisation", "workspace", "team", "customer")
 _PAGES = ("$pathname", "path", "pathname", "page_path", "page", "url", "page_url", "$current_url")
@@ -52,6 +48,15 @@ class SourceProfile:
     time_kind: TimeKind = "zone"
     page: str | None = None
     assumed: tuple[str, ...] = ()
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of the time at which an event happened, the first that is filled counts."""
+        if isinstance(self.spec, GenericSource):
+            return (self.spec.columns.time,)
+        if isinstance(self.spec, PostHogSource):
+            return ("timestamp",)
+        return ("timestamp", "originalTimestamp", "receivedAt")
 
     def canonical(self) -> Canonical:
         """What the importer's reader makes of the rows."""
@@ -107,7 +112,10 @@ def open_sources(
         source = replace(source, given=tuple(given))
         cut = sorted(path.name for path in given if path in salvaged)
         if cut:
-            told = f"{', '.join(map(repr, cut))}: the gzip ends early; its whole lines were read"
+            told = (
+                f"{', '.join(map(repr, cut))}: the gzip ends early, and its whole lines were read. "
+                "A training refuses it: bring the whole file, or set data.accept_cut_files: true"
+            )
             source = replace(source, assumed=(*source.assumed, told))
         found.append(source)
     return found, refused
@@ -120,80 +128,8 @@ def _head(connection: "duckdb.DuckDBPyConnection", rows: Rows) -> list[Record]:
     for path in paths:
         [one] = open_rows(connection, [path], generic.KINDS)
         query = f"select {one.raw} from {one.base} limit {_HEAD // len(paths)}"
-        head += _records(one, rows_of(connection, query))
+        head += records_of(one, rows_of(connection, query))
     return head
-
-
-def load_events(connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile]) -> None:
-    """Table ``seen``, one row per input row: source, event, visitor, person, anonymous, link_from,
-    account, moment (microseconds UTC), page; ``usable`` is false where the importer would refuse
-    the row, and only then there is its ``file``; ``raw`` is kept of about `_SAMPLED_BYTES` of rows,
-    all of a small file."""
-    connection.execute("""
-        create table seen (
-            source integer, event varchar, visitor varchar, person varchar, anonymous boolean,
-            link_from varchar, account varchar, moment bigint, page varchar, usable boolean,
-            file varchar, raw varchar)""")
-    every = 1 + sum(_text_bytes(source.rows.paths) for source in sources) // _SAMPLED_BYTES
-    for number, source in enumerate(sources):
-        rows, canonical = source.rows, source.canonical()
-        page = canonical.property(source.page) if source.page else "null"
-        taken = f"""
-            select nullif(trim({canonical.event}), '') as event,
-                   id_of({canonical.visitor}) as visitor, id_of({canonical.person}) as person,
-                   coalesce({canonical.anonymous}, false) as anonymous,
-                   id_of({canonical.link_from}) as link_from, id_of({canonical.account}) as account,
-                   {canonical.occurred_at} as moment, {page} as page, {rows.raw} as text,
-                   __file
-            from {rows.relation()} where not {rows.blank}"""
-        connection.execute(f"""
-            insert into seen by name
-            select {number} as source, * exclude (text, __file), coalesce(
-                       event is not null and length(event) <= {values.LONGEST_NAME}
-                       and not contains(event, chr(0))
-                       and (visitor is not null or account is not null)
-                       and moment between {times.FIRST_VALID_US} and {times.LAST_VALID_US - 1},
-                       false) as usable,
-                   case when not usable then __file end as file,
-                   case when hash(event, visitor, account, moment) % {every} = 0
-                        then text end as raw
-            from ({taken})""")
-
-
-def sample_records(
-    connection: "duckdb.DuckDBPyConnection", sources: Sequence[SourceProfile], number: int
-) -> dict[str, list[Record]]:
-    """Event name -> some of its rows in source `number`, as objects.
-
-    They are those with the smallest hashes, so that any order of rows gives the same ones.
-    """
-    found = rows_of(
-        connection,
-        f"""
-        select event, arg_min(raw, hash(raw), {_PER_EVENT}) from seen
-        where usable and raw is not null and source = {number}
-        group by event order by count(*) desc, event limit {_MOST_SAMPLED}""",
-    )
-    rows = sources[number].rows
-    return {event: _records(rows, [(text,) for text in texts]) for event, texts in found}
-
-
-def _text_bytes(paths: Iterable[Path]) -> int:
-    """Roughly the size of the rows as text: events compress well."""
-    grows = {path: 5 if kind_of(path) == "parquet" else 1 for path in paths}
-    return sum(
-        path.stat().st_size * (20 if path.suffix == ".gz" else times)
-        for path, times in grows.items()
-    )
-
-
-def _records(rows: Rows, texts: Iterable[tuple[str]]) -> list[Record]:
-    """Rows as objects; a row that is not JSON is left out."""
-    items: Iterable[Any] = (opened(text) for (text,) in texts if text)
-    if rows.columns is not None and not rows.line.startswith("file_row"):
-        names = list(rows.columns)
-        items = (dict(zip(names, item, strict=True)) for item in items if isinstance(item, list))
-    return [item for item in items if isinstance(item, dict)]
 
 
 def spelled(patterns: Sequence[str], paths: Sequence[Path]) -> tuple[str, ...]:

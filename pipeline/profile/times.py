@@ -22,6 +22,8 @@ ARRIVAL_NAMES = (
 _TIMEISH = {*TIME_NAMES, "start", "end", "epoch", "received", "inserted"}
 _SHARE_ALIKE = 0.95
 """Share of a column's values that must be times for the column to hold times."""
+_MOST_SEEN = 1000
+"""So many values of a column are looked at."""
 _EPOCH = re.compile(r"\d{9,19}(\.\d+)?")
 
 
@@ -33,7 +35,7 @@ def time_kind(name: str, values: Sequence[Any]) -> TimeKind | None:
     >>> time_kind("ts", [1714550400]), time_kind("amount", [1714550400])
     ('epoch', None)
     """
-    seen = [str(value) for value in values[:1000]]
+    seen = [str(value) for value in values[:_MOST_SEEN]]
     kinds = [one for one in map(_kind_of, seen) if one is not None]
     if not seen or len(kinds) < _SHARE_ALIKE * len(seen):
         return None
@@ -43,6 +45,16 @@ def time_kind(name: str, values: Sequence[Any]) -> TimeKind | None:
     # A timestamp column whose every value is a midnight holds dates.
     midnights = all(re.search(r"[T ]00:00(:00(\.0+)?)?$", text) for text in seen)
     return "date" if kind == "naive" and midnights and len(seen) > 1 else kind
+
+
+def unread_times(values: Sequence[Any]) -> tuple[list[Any], int]:
+    """The values that are no time among those looked at, and how many these are.
+
+    >>> unread_times(["2024-06-24", "24.06.2024"])
+    (['24.06.2024'], 2)
+    """
+    seen = values[:_MOST_SEEN]
+    return [value for value in seen if _kind_of(str(value)) is None], len(seen)
 
 
 def _kind_of(text: str) -> TimeKind | None:

@@ -54,7 +54,7 @@ def write_backtest(
     """Write ``report.html`` into `folder`; returns its path. Equal backtests give equal bytes."""
     rows, folds = len(result.out_of_fold.rows), len(result.folds)
     pair = _pair(result)
-    calibration = calibration_verdict(pair, result.base_rate)
+    calibration = calibration_verdict(pair, result.base_rate, result.converting)
     advice = what_to_do(pair, result.converting, result.tiers["model"], result.base_rate)
     page = Page(
         title=f"{run.settings.name}: backtest of {folds} fold{'' if folds == 1 else 's'}",

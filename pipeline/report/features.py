@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from models.customers.weighting import weights_told
 from models.judging.ablation import similarity_verdict
 from models.judging.metric_words import METRIC_NAMES
-from models.judging.partial_dependence import MEANING, Dependence
+from models.judging.partial_dependence import MEANING, MOST_ROWS, Dependence
 from models.propensity import PropensityModel
 from pipeline.plots_dependence import dependence_picture
 from pipeline.report.cells import difference
@@ -67,7 +67,10 @@ def features_section(model: PropensityModel, dependence: Sequence[Dependence]) -
         "features",
         title,
         [
-            Text("How the probability moves with each, all other features as they are."),
+            Text(
+                "How the mean probability moves with each, all other features as they are "
+                f"(of {MOST_ROWS:,} test rows, or all if fewer)."
+            ),
             Gallery(pictures[:6], small=True),
             *_rest(pictures[6:]),
             Fold(

@@ -97,23 +97,42 @@ def what_to_do(
 
 
 def _whom_to_call(tiers: Sequence[ReliabilityRow], base_rate: float) -> str:
-    """Those that convert more often than all; no order between tiers that is not shown."""
+    """Those that are shown to convert more often than all; no order that is not shown."""
     upper = [row for row in reversed(tiers) if row.group in ("critical", "hot") and row.rows]
-    told = [f"{row.group} ({row.rows:,} test rows, {percent(row.observed)} converted)"
-            for row in upper]  # fmt: skip
-    if not told:
+    if not upper:
         return "Nobody is critical or hot on the test rows: nurture, and lower the cut-offs."
-    if all(row.low <= base_rate for row in upper):
+    rich = [row for row in upper if row.low > base_rate]
+    vague = [row for row in upper if row.low <= base_rate]
+    all_rows = f"of all rows {percent(base_rate)} converted"
+    if not rich:
         return (
-            f"Try the list before you rely on it: {' and '.join(told)} are not shown to convert "
-            f"more often than all rows, {percent(base_rate)}."
+            f"Try the list before you rely on it: {_came(vague)} {_are(vague)} not shown to "
+            f"convert more often than average ({all_rows})."
         )
-    short = [row.group for row in upper if not row.low <= row.predicted <= row.high]
-    missed = f" The promise of {' and '.join(short)} was not kept: see the tiers." if short else ""
-    alike = len(upper) > 1 and upper[0].low <= upper[1].high
-    order = " Which of the two converts more often is not shown." if alike else ""
-    called = f"Call {' and '.join(told)} first: of all rows {percent(base_rate)} converted."
-    return f"{called}{missed}{order}"
+    told = [f"Call {_came(rich)} first: {all_rows}."]
+    if vague:
+        told.append(f"Not {_came(vague)}, not shown to convert more often than average.")
+    short = [row.group for row in rich if not row.low <= row.predicted <= row.high]
+    if short:
+        told.append(f"The promise of {' and '.join(short)} was not kept: see the tiers.")
+    if len(rich) > 1 and rich[0].low <= rich[1].high:
+        fewer = rich[0].high < rich[1].low
+        told.append(
+            f"More of {rich[1].group} converted than of {rich[0].group}: see the tiers."
+            if fewer
+            else "Which of the two converts more often is not shown."
+        )
+    return " ".join(told)
+
+
+def _came(rows: Sequence[ReliabilityRow]) -> str:
+    return " and ".join(
+        f"{row.group} ({row.rows:,} test rows, {percent(row.observed)} converted)" for row in rows
+    )
+
+
+def _are(rows: Sequence[ReliabilityRow]) -> str:
+    return "is" if len(rows) == 1 else "are"
 
 
 def key_numbers(

@@ -11,6 +11,7 @@ from features.errors import EventLogError, few
 from pipeline.sources.files import csv_layout, kind_of, open_bytes
 from pipeline.sources.stage import UNREAD_TIME
 from pipeline.sources.swallowed import SWALLOWED, Swallowed
+from pipeline.sources.times import SPELLINGS
 from pipeline.storage import quote_list, quote_text, rows_of, value_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ BROKEN = "broken row: "
 """How reasons of rows begin that DuckDB refused."""
 _HINTS = {
     SWALLOWED: "Look there for a quote that is not closed.",
-    UNREAD_TIME: "A time is read as 2024-07-15, 2024-07-15 10:00:00, 2024-07-15T10:00:00Z, "
-    "20240715, or a number since 1970 in seconds to nanoseconds.",
+    UNREAD_TIME: SPELLINGS,
 }
 
 
@@ -142,6 +142,26 @@ def refuse_too_many(
     raise EventLogError(
         f"{n_bad:,} of {n_rows:,} rows can't be used, more than max_bad_share = "
         f"{max_bad_share:g} allows, in {files}: {_reasons(connection)}"
+    )
+
+
+def refuse_cut(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Stop when a file ends early: how much is missing can't be known, and no share would tell.
+
+    Raises
+    ------
+    EventLogError
+        With the files.
+    """
+    cut = list(counts(connection, f"reason = {quote_text(CUT_OFF)}", by="file"))
+    if not cut:
+        return
+    what = f"The gzip {cut[0]!r} ends" if len(cut) == 1 else f"{len(cut):,} gzips end"
+    raise EventLogError(
+        f"{what} early, so an unknown number of rows is missing"
+        f"{'' if len(cut) == 1 else ': ' + few(cut)}. Bring the whole "
+        f"{'file' if len(cut) == 1 else 'files'}, or set data.accept_cut_files: true to do without "
+        "the missing rows."
     )
 
 

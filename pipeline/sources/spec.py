@@ -249,6 +249,8 @@ class DataSpec(Spec):
     max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """More quarantined rows than this share is an error; so is a file without one good row, unless
     this is 1."""
+    accept_cut_files: bool = False
+    """Use what can be read of a gzip that ends early, and say so; else such a file is an error."""
 
     @field_validator("until")
     @classmethod

@@ -129,14 +129,14 @@ def part_query(rows: Rows, canonical: Canonical, take: Take) -> str:
         "known_given": canonical.known_at,
         "wanted": canonical.wanted,
         "internal": matches(take.excluded, canonical.property, every=False),
-        "broken": _first_of([(rows.broken, "not JSON"), *canonical.broken]),
+        "broken": broken(rows, canonical),
         "line": rows.line,
         "held": rows.held,
         **({"rest": _rest(take, canonical)} if take.more else {}),
     }
     # Built last: by now the relation knows every value it has to extract.
     query = f"select {_listed(taken)} from {rows.relation()} where not {rows.blank}"
-    judge = f"select *, {_left_out()} as left_out, {_reason()} as unusable from ({query})"
+    judge = f"select *, {_left_out()} as left_out, {reason()} as unusable from ({query})"
     daily = canonical.daily
     shaped = {
         **{name: name for name in columns},
@@ -204,13 +204,22 @@ def _rest(take: Take, canonical: Canonical) -> str:
         lambda one: not list_contains({quote_list(take.properties)}, one.key)))"""
 
 
+def broken(rows: Rows, canonical: Canonical) -> str:
+    """SQL of why a row can't be taken apart, NULL for one that can."""
+    return _first_of([(rows.broken, "not JSON"), *canonical.broken])
+
+
 def _is_blank(name: str) -> str:
     # Texts that begin with a space sort before all that begin with a sign or letter.
     return f"({name} is null or {name} < '!' and trim({name}) = '')"
 
 
-def _reason() -> str:
-    """Why a row can't be used; the first that applies, NULL for a good row."""
+def reason() -> str:
+    """SQL of why a row can't be used; the first that applies, NULL for a good row.
+
+    Reads the columns event, visitor, account, person, link_from, occurred_at, known_given, broken
+    and wanted.
+    """
     names = ("event", "visitor", "account", "person", "link_from")
 
     def any_name(test: str) -> str:

@@ -19,6 +19,12 @@ FIRST_VALID_US = DAY_US
 LAST_VALID_US = LAST_US
 """2100-01-01."""
 
+SPELLINGS = (
+    "A time is read as 2024-07-15, 2024-07-15 10:00:00, 2024-07-15T10:00:00Z, 20240715, or a "
+    "number since 1970 in seconds to nanoseconds."
+)
+"""What to tell whoever has other ones."""
+
 MACROS = r"""
 -- Numbers are epoch seconds, milliseconds, microseconds or nanoseconds, told apart by magnitude:
 -- 1e11 seconds would be the year 5138, 1e11 milliseconds is 1973.

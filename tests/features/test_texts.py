@@ -410,3 +410,13 @@ def test_a_form_that_a_language_lacks_is_told_by_its_name():
     texts = translation(lacking, english(), "pl")
     assert {"windows.span.few", "windows.span.many", "windows.span.one"} <= set(texts.missing)
     assert 'few: "{days} dni"' in to_yaml(texts, texts.missing)
+
+
+def test_events_that_are_named_by_their_property_go_without_saying():
+    made = Feature(
+        "x", "value", "max", ("downloaded", "uploaded"), "file_size", 7, "entity", "number", "",
+        "", subject="file size events",
+    )  # fmt: skip
+    assert phrase(made)["known"]["other"] == "file size: up to {n} in the last 7 days"
+    other = replace(made, subject="transfer events")
+    assert "transfer events" in phrase(other)["known"]["other"]

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from features.clock import DAY_US, to_text, to_us
+from features.matrix import Snapshots
 from features.signals import FirstValue, SignalSpec
 from features.texts import english, translation
 from models.actions import words
 from models.actions.advice import OUTREACH, advise, events_read
-from models.actions.facts import NEVER, Facts
+from models.actions.facts import NEVER, Facts, read_facts
 from models.actions.spec import TRIGGERS, ActionRule, ActionSpec, TableAction
 from models.actions.standing import Ask, asks_of
 from models.actions.table import DEFAULT_RULES, rule_for
@@ -64,6 +65,7 @@ def facts_of(n=1, as_of=JUNE, spec=SPEC, signals=SIGNALS, **given):
     columns = {
         "known": {one: at.copy() for one, at in {**last, **columns["reached"]}.items()},
         "joined_known": columns["joined_at"],
+        "lately": {name: at.copy() for name, at in last.items()},
         **columns,
     }
     return Facts(as_of=as_of, days=spec.recent_days, last=last, **columns)
@@ -211,7 +213,7 @@ def test_a_milestone_is_a_trigger_when_it_is_reached_and_not_for_ever():
 def test_today_needs_a_good_moment_and_one_limit_is_none():
     limit = facts_of(limit_reached=ago(1))
     assert one(limit).action == "outreach this week"
-    assert "nothing new" in one(limit).why_not_now
+    assert "nothing of the last 2 days calls for it" in one(limit).why_not_now
     assert one(limit, before="hot").action == "outreach this week"
     assert one(limit, before="warm").moment == "turned hot since the last scoring"
     twice = facts_of(limit_reached=ago(1), export_blocked=ago(4))
@@ -219,6 +221,22 @@ def test_today_needs_a_good_moment_and_one_limit_is_none():
     assert one(twice).moment == "limits reached twice, the last 1 day ago"
     assert one(facts_of(pricing_viewed=ago(2))).action == "outreach today"
     assert one(facts_of(pricing_viewed=ago(2.01))).action == "outreach this week"
+
+
+def test_a_weaker_trigger_makes_today_a_good_moment_where_the_strongest_is_old():
+    """Prices of last week must not hide the success of yesterday."""
+    old = {"pricing_viewed": ago(6)}
+    assert one(facts_of(**old)).action == "outreach this week"
+    both = one(facts_of(**old, goal_reached=ago(1)))
+    assert (both.trigger, both.action) == ("pricing view", "outreach today")
+    assert both.moment == "success 1 day ago"
+    # One limit is none, beside another trigger as alone.
+    limit = one(facts_of(limit_reached=ago(1), pricing_viewed=ago(3)))
+    assert (limit.trigger, limit.action) == ("limit reached", "outreach this week")
+    # Nor is what the settings do not call for today.
+    rule = ActionRule(triggers=("success",), tiers=(), action="nurture", text="Wait.")
+    found = one(facts_of(**old, goal_reached=ago(1)), spec=ActionSpec(rules=(rule,)))
+    assert found.action == "outreach this week"
 
 
 @pytest.mark.parametrize(
@@ -403,6 +421,31 @@ def test_a_higher_tier_is_asked_for_anew_and_a_lower_one_is_not():
     assert found == ["outreach today", "outreach today", "wait", "wait"]
 
 
+def test_who_rises_is_not_sold_to_right_after_help_nor_helped_again_with_the_same():
+    def said(days):
+        return asks_of(
+            said_of([("entity 0", JUNE - days * DAY_US, "support", "warm", "help")]), JUNE, 28
+        )
+
+    asked = {"help_asked": ago(5)}
+    assert one(facts_of(**asked), asks=said(1)).action == "wait"
+    assert one(facts_of(**asked), asks=said(4)).action == "follow up"
+    more = facts_of(**asked, pricing_viewed=ago(0.5))
+    assert one(more, asks=said(1)).action == "wait"
+    assert one(more, asks=said(3)).action == "outreach today"
+    again = facts_of(help_asked=ago(0.5))
+    assert one(again, asks=said(1)).action == "help"
+
+
+def test_what_stands_is_told_with_its_own_trigger_and_an_answered_request_does_not_return():
+    asks = open_ask(3, "outreach this week", "limit reached")
+    found = one(facts_of(limit_reached=ago(4), help_asked=ago(6)), asks=asks)
+    assert (found.trigger, found.action) == ("limit reached", "outreach this week")
+    # The limit has left the window: what else there is, but not the request of before the ask.
+    found = one(facts_of(help_asked=ago(6), goal_reached=ago(5)), asks=asks)
+    assert (found.trigger, found.action) == ("success", "outreach this week")
+
+
 def test_a_second_limit_makes_outreach_this_week_outreach_today():
     def second(day):
         as_of = JUNE + day * DAY_US
@@ -509,6 +552,23 @@ def test_an_event_that_came_in_late_is_a_trigger_and_is_dated_by_when_it_happene
     assert (known["limit"], known["limit_on"]) == (None, None)
 
 
+def test_of_two_events_the_one_that_came_in_late_is_the_one_that_crossed(log_of):
+    """A limit of 12 days ago arrives today; that of 8 days ago has been known since then."""
+    log = log_of(
+        """who | event | time | known
+        ann | opened | 2024-05-01 | 2024-05-01
+        ann | limit_reached | 2024-05-22 | 2024-06-02
+        ann | limit_reached | 2024-05-26 | 2024-05-26
+        """
+    )
+    rows = Snapshots.of("account", np.array([0]), np.array([JUNE]), log.ids("account"))
+    names, milestones = events_read(SIGNALS, SPEC)
+    facts = read_facts(log, rows, names=names, milestones=milestones, recent_days=7)
+    found = one(facts, asks={})
+    assert found.trigger == "limit reached"
+    assert found.triggered_at == to_us("2024-05-22")
+
+
 def test_another_trigger_asks_anew_a_week_after_and_sooner_after_help():
     def said(action, days):
         return asks_of(
@@ -571,7 +631,7 @@ def test_one_day_is_not_told_as_days():
     quiet = facts_of(pricing_viewed=ago(3), last_at=np.array(ago(3)))
     assert one(quiet, spec=spec).why_not_now == "no event for 1 day"
     stale = facts_of(pricing_viewed=ago(3))
-    assert one(stale, spec=spec).why_not_now == "not today: nothing new for 1 day"
+    assert one(stale, spec=spec).why_not_now == "not today: nothing of the last day calls for it"
 
 
 def test_the_message_is_about_the_trigger_or_about_what_happened_beside_it():

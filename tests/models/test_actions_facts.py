@@ -100,6 +100,7 @@ def test_the_trigger_of_an_account_equals_that_of_pandas(crowd):
         alike=np.zeros(n, bool),
         new_members=9,
         asked_at=np.full(n, NEVER),
+        asked=np.full(n, -1),
     )
     recent = frame[(frame["at"] < JUNE) & (frame["at"] >= JUNE - 2 * DAY_US)]
     kinds = set()

@@ -190,7 +190,8 @@ def test_the_interval_of_an_auc_covers_the_truth_about_as_often_as_it_says() -> 
     [
         ((0.019, 0.0096, 0.028), "too high (10.2 % expected, 8.3 % came"),
         ((-0.02, -0.03, -0.01), "too low"),
-        ((0.001, -0.004, 0.006), "add up"),
+        ((0.001, -0.004, 0.006), "The probabilities add up"),
+        ((0.001, -0.04, 0.042), "No gap between the probabilities and what came is shown"),
     ],
 )
 def test_probabilities_are_said_to_be_off_only_where_the_interval_leaves_out_zero(
@@ -198,7 +199,8 @@ def test_probabilities_are_said_to_be_off_only_where_the_interval_leaves_out_zer
 ) -> None:
     row = {"metric": "calibration_in_the_large", "contender": "model"}
     table = pd.DataFrame([row | dict(zip(("value", "low", "high"), gap, strict=True))])
-    assert said in calibration_verdict(table, 0.083)
+    assert said in calibration_verdict(table, 0.083, 30)
+    assert calibration_verdict(table, 0.083, 29).startswith("Too few conversions to tell whether")
 
 
 def test_calibration_of_the_test_rows_stands_in_the_evaluation(judged: object) -> None:

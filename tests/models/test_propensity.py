@@ -245,12 +245,14 @@ def test_reasons_say_how_their_points_changed_since_an_earlier_time(fitted: obje
         if row >= 30:
             assert not any("since" in text for text in texts)
             continue
-        old = {facts.get(one.feature): one.points for one in before[row]}
+        old = {facts.get(one.feature): one for one in before[row]}
         for one in after[row]:
-            change = one.points - old.get(facts.get(one.feature), 0.0)
+            then_said = old.get(facts.get(one.feature))
+            change = one.points - (then_said.points if then_said else 0.0)
+            stays = then_said is not None and then_said.contribution == one.contribution
             text = next(text for text in texts if text.startswith(one.text + ": "))
-            assert text.endswith("since Monday") == (abs(change) >= 0.5)
-            if abs(change) >= 0.5:
+            assert text.endswith("since Monday") == (abs(change) >= 0.5 and not stays)
+            if abs(change) >= 0.5 and not stays:
                 shown = signed(change)
                 assert f"points, {shown} since" in text
                 changed += 1

@@ -203,3 +203,23 @@ def test_words_that_are_not_there_stop_no_score():
     assert mute.say("reasons.like") == "reasons.like"
     assert mute.points(2.5) == "+2.5"
     assert mute.show(1234.5) == "1,234.5"
+
+
+def test_a_fact_that_stayed_is_not_said_to_have_changed_though_its_points_did():
+    """Points are shares of the whole row's way: those of a fact that stays move with the others."""
+    word = {"part": "value", "phrase": {"known": {"other": "{n} reports"}, "unknown": "none"}}
+    wording = {name: {**word, "fact": at, "typical": None} for at, name in enumerate("ab")}
+    now = Facts([["a"], ["b"]], np.array([[1.0, 0.5]]), np.array([10.0]))
+    then = Facts([["a"], ["b"]], np.array([[1.0, 0.1]]), np.array([4.0])).take(np.array([0]))
+    added = {"a": np.array([1.0]), "b": np.array([0.5])}
+    values = {"a": np.array([3.0]), "b": np.array([7.0])}
+    language = Language(english().of_models())
+    (found,) = strongest(now, added, wording, values, 2, language, then, "Monday")
+    assert [round(reason.change, 9) for reason in found] == [6.0, 4.6]
+    assert [reason.told for reason in found] == [
+        "3 reports: +10.0 points",
+        "7 reports: +5.0 points, +4.6 since Monday",
+    ]
+    new = then.take(np.array([-1]))
+    (found,) = strongest(now, added, wording, values, 2, language, new, "Monday")
+    assert not any("Monday" in reason.told for reason in found)

@@ -15,7 +15,7 @@ from features.naming import define
 from models.dataset import Dataset
 from models.scorecard import Scorecard, ScorecardSpec, fit_points
 from models.scorecard.evidence import Evidence
-from models.scorecard.signed import fit_signed
+from models.scorecard.signed import fit_signed, kept_thresholds
 
 TRUTH = {"strong": 1.6, "weak": 0.7, "harmful": -1.2, "useless": 0.0, "repels": -0.9}
 OLD = {"strong": 10, "weak": 30, "harmful": 30, "useless": 15, "repels": -10}
@@ -123,6 +123,49 @@ def test_new_thresholds_leave_each_tier_about_as_many_rows(worlds):
         after = (new.points >= getattr(found.thresholds, tier)).mean()
         # A tier can't be cut finer than the points that rows share.
         assert abs(before - after) <= shares.max() / 2 + 1e-9
+
+
+def test_new_thresholds_rise_and_somebody_reaches_each(worlds):
+    """Of the old points nobody has enough for hot, and one sum alone would be warm."""
+    spec = _spec(OLD).model_copy(update={"thresholds": _thresholds(80, 90, 200)})
+    found = fit_points(*worlds, spec, n_bootstrap=5)
+    points = Scorecard(found.spec).score(worlds[0].matrix).points
+    limits = found.thresholds
+    assert min(points) < limits.warm < limits.hot < limits.critical <= max(points)
+    assert found.reached == {
+        tier: (points >= edge).mean() for tier, edge in limits.model_dump().items()
+    }
+    assert found.old_reached["critical"] == 0
+    assert "nobody is" not in found.tiers_told
+    assert found.tiers_told.endswith(", none).")
+
+
+def test_tiers_that_too_few_sums_leave_empty_are_named(worlds):
+    """One rule has two sums: its points or none."""
+    found = fit_points(*worlds, _spec({"strong": 60}), n_bootstrap=5)
+    (points,) = _points(found).values()
+    limits = found.thresholds
+    assert [*limits.model_dump().values()] == [points, points + 5, points + 10]
+    assert found.tiers_told.endswith("nobody is hot or critical.")
+    assert "Too few sums" in found._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ([0, 60, 80, 110], [0, 20, 30, 40], (20, 30, 40)),
+        ([0, 0, 0, 0, 60], [0, 5, 75, 75, 80], (5, 75, 80)),
+        ([0, 0, 0, 0, 60], [0, 55, 55, 55, 55], (55, 60, 65)),
+        # Nobody was warm: the highest sums, which fewest have.
+        ([0, 0, 0, 0, 0], [0, 10, 20, 30, 40], (20, 30, 40)),
+        # Everybody was: so it stays.
+        ([60, 60, 80, 110], [10, 10, 20, 30], (10, 20, 30)),
+        ([60, 0, 0, 0], [-20, -15, -10, 0], (-15, -10, 0)),
+        ([0, 0], [5, 5], (10, 15, 20)),
+    ],
+)
+def test_thresholds_by_hand(old, new, kept):
+    assert kept_thresholds(np.array(old), np.array(new), (51, 76, 101)) == kept
 
 
 def _thresholds(warm: float, hot: float, critical: float):

@@ -1,6 +1,7 @@
 """Advice in the tables, the ledger and on the terminal; templates that nobody can misuse."""
 
 import json
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,9 @@ from features.errors import NotFresh, SettingsError
 from models.actions.wording import FACT_MEANINGS, MESSAGES
 from pipeline import ledger
 from pipeline.actions import NOT_IN_LEDGER
+from pipeline.actions_checks import check_signals
 from pipeline.actions_messages import Templates
-from pipeline.actions_printing import print_advice, to_do
+from pipeline.actions_printing import order_told, print_advice, to_do, what_to_do
 from pipeline.actions_told import Told
 from pipeline.backfill import backfill
 from pipeline.cli_actions import message
@@ -211,6 +213,20 @@ def test_a_table_for_people_holds_the_advice_in_its_columns(store):
     assert csv["next_action"].dropna().tolist() == table["next_action"].dropna().tolist()
     assert csv["draft"].dropna().tolist() == table["draft"].dropna().tolist()
     assert to_do(table).startswith("To do: ")
+    assert order_told(table).startswith("First who is to be called today")
+    assert order_told(table[table["next_action"] == "nurture"]) == "By score."
+
+
+def test_what_is_the_first_reason_already_is_not_said_twice(store):
+    rule = "actions: {rules: [{tiers: [cold], action: nurture, text: Wait.}]}\n"
+    table = night(named(store, SIGNALS, rule), NIGHTS[0])
+    rows = [row for row in table.to_dict("records") if len(row["reasons"])]
+    by_score = [row for row in rows if row["trigger"] == "score"]
+    assert by_score
+    for row in by_score:
+        assert row["trigger_fact"] == row["reasons"][0]
+        assert row["trigger_fact"] not in what_to_do(row)
+        assert what_to_do(row).startswith(row["next_action"])
 
 
 def test_an_explanation_gives_the_advice_of_the_batch_and_the_rule(store):
@@ -233,6 +249,16 @@ def test_a_customer_gets_no_advice(store):
         message, ["--settings", str(store.path), "--entity", paid, "--model", "1"]
     )
     assert (done.exit_code, "is a customer already" in done.stdout) == (3, True)
+
+
+def test_no_letter_calls_anybody_by_an_id_of_our_tables(store):
+    table = night(store, NIGHTS[0])
+    assert (table["name"] == table["entity_id"]).all()
+    drafted = table[table["draft"].notna()]
+    assert len(drafted)
+    assert not any(
+        who in draft for who, draft in zip(drafted["entity_id"], drafted["draft"], strict=True)
+    )
 
 
 def test_the_verb_prints_the_draft_alone(store):
@@ -276,6 +302,17 @@ def test_without_a_draft_it_is_told_which_fact_is_unknown_and_what_fits_instead(
     assert json.loads(told.stdout)["template"] == "success"
 
 
+def test_where_no_template_can_be_filled_it_is_told_where_to_look(store):
+    run = named(store, "  limit: [opened]\n  first_value: [{event: opened}]", "  pricing: [opened]")
+    row = night(run, NIGHTS[0]).query("next_action == 'outreach today'").iloc[0]
+    done = draft(run, row["entity_id"], "--as-of", NIGHTS[0])
+    assert done.exit_code == 3
+    why = f"No draft: no template is about what {row['entity_id']} did in the last 7 days. "
+    assert done.stdout.startswith(why)
+    for setting in ("signals.limit", "signals.success", "actions.milestones", "actions.templates"):
+        assert setting in done.stdout
+
+
 def test_without_a_template_of_its_own_the_next_action_is_told(store):
     night(store, NIGHTS[0])
     waiting = night(store, NIGHTS[1])
@@ -304,17 +341,58 @@ def test_a_day_that_predict_would_refuse_is_no_default_for_a_message(store):
     assert draft(store, who, "--as-of", day).exit_code in (0, 3)
 
 
+def named(store, old, new):
+    """The run with another text in its settings."""
+    store.path.write_text(replaced(store.path.read_text(), old, new))
+    return load(store.path)
+
+
 def test_signals_that_never_happened_are_told_with_the_nearest_event(store):
-    store.path.write_text(
-        replaced(store.path.read_text(), "  limit: [opened]", "  limit: [opend, zzz, opened]")
-    )
-    said = []
-    predict(load(store.path), said.append, as_of=NIGHTS[0], model="1", now=None)
-    warned = [told for told in said if "never happened" in told]
+    run, said = named(store, "  limit: [opened]", "  limit: [opening, zzz, opened]"), []
+    predict(run, said.append, as_of=NIGHTS[0], model="1", now=None)
+    warned = [told for told in said if told.startswith("Warning: ")]
     assert warned == [
-        "Warning: signals and actions name events that never happened: 'opend', 'zzz'. Did you "
+        "Warning: signals and actions name events that never happened: 'opening', 'zzz'. Did you "
         "mean 'opened'?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "block"),
+    [
+        ("  limit: [opened]", "  limit: [opened, opend]", "signals"),
+        ("{event: opened}", "{event: opend}", "signals"),
+        ("  limit_times: 1", "  milestones: [{event: opend}]", "actions.milestones"),
+    ],
+)
+def test_a_slip_in_an_event_of_signals_or_actions_is_refused(store, old, new, block):
+    run = named(store, old, new)
+    told = rf"{block} names the event 'opend', which the log does not have. Did you mean 'opened'\?"
+    with pytest.raises(SettingsError, match=told):
+        night(run, NIGHTS[0])
+    with pytest.raises(SettingsError, match=told):
+        explain(run, lambda _: None, entity="user 001", as_of=NIGHTS[0], model="1")
+    with pytest.raises(SettingsError, match=told):
+        check_signals(run.settings, import_events(run, lambda _: None))
+
+
+@pytest.mark.parametrize("kind", ["first_value: [{event: zzz}]", "success: [zzz]"])
+def test_where_no_event_of_first_value_is_in_the_log_it_is_told_that_nobody_is_called(store, kind):
+    called = ["outreach today", "outreach this week", "follow up", "upgrade offer"]
+    assert night(store, NIGHTS[0])["next_action"].isin(called).any()
+    run, said = named(store, "first_value: [{event: opened}]", kind), []
+    table = predict(run, said.append, as_of=NIGHTS[1], model="1", now=None).scores
+    assert not table["next_action"].isin(called).any()
+    (told,) = [one for one in said if "nobody is ever called" in one]
+    assert told.startswith(f"Warning: no event of signals.{kind.partition(':')[0]} is in the log")
+
+
+def test_one_event_of_first_value_that_is_in_the_log_is_enough(store):
+    run = named(store, "[{event: opened}]", "[{event: zzz}, {event: opened}]")
+    (told,) = check_signals(run.settings, import_events(run, lambda _: None))
+    assert "never happened: 'zzz'" in told
+    run = named(store, "[{event: zzz}, {event: opened}]", "[{event: opened}]")
+    assert check_signals(run.settings, import_events(run, lambda _: None)) == []
 
 
 def test_advice_is_written_in_the_language_of_the_settings(store):
@@ -343,7 +421,10 @@ def test_the_shipped_templates_say_what_is_known_and_nothing_else():
         assert full.startswith("Subject: ")
         assert "the name" in full
         assert "None" not in full
-        assert templates.draft(name, KNOWN | {"name": None}) is None
+        nameless = templates.draft(name, KNOWN | {"name": None})
+        assert "None" not in nameless
+        assert "the name" not in nameless
+        assert re.search(r"\b[Yy]ou\b", nameless)
         assert templates.draft(name, dict.fromkeys(KNOWN)) is None
         fewer = templates.draft(name, KNOWN | {"plan": None, "members": None, "new_members": None})
         assert "None" not in fewer

@@ -105,6 +105,13 @@ def test_an_unknown_entity_is_an_error_with_the_nearest_id(shop):
         explained(shop, "user 7")
 
 
+def test_asked_for_by_name_it_says_the_id(demo, scored, best):
+    row = best[1]
+    assert row["name"] != row["entity_id"]
+    with pytest.raises(EventLogError, match=f"the name of '{row['entity_id']}'"):
+        explained(demo, row["name"], to_text(scored.as_of))
+
+
 def test_the_printed_columns_add_up_to_the_score(demo, best):
     """What is printed is rounded to two digits: a line each may be half a hundredth off."""
     told, _ = best

@@ -98,10 +98,11 @@ def test_broken_csv_rows_are_quarantined(tmp_path):
     ]
 
 
-def test_what_can_be_read_of_a_cut_off_gzip_is_used(tmp_path):
+def test_what_can_be_read_of_a_cut_off_gzip_is_used_where_that_is_accepted(tmp_path):
     rows = [GOOD.replace('"e"', f'"{i:x}-{i * 7919 % 104729}"') for i in range(5000)]
     whole = gzip.compress("\n".join(rows).encode())
-    log = imported(tmp_path, {"cut.jsonl.gz": whole[: len(whole) // 2], "ok.jsonl": GOOD.encode()})
+    files = {"cut.jsonl.gz": whole[: len(whole) // 2], "ok.jsonl": GOOD.encode()}
+    log = imported(tmp_path, files, accept_cut_files=True)
     (row,) = quarantine(log)
     assert row[0] == "cut.jsonl.gz"
     assert row[2] == "file is cut off (gzip ends early)"

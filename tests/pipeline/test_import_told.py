@@ -71,11 +71,47 @@ def test_quarantined_rows_are_told_with_their_files(tmp_path):
     )
 
 
-def test_a_gzip_that_ends_early_is_named_and_its_loss_is_unknown(tmp_path):
+def put_gzip(folder: Path, name: str, missing: int | None) -> None:
+    """Five thousand rows, gzipped, without the last `missing` bytes or (None) the last half."""
     rows = "\n".join(row(user=f"{i * 7919 % 104_729:x}") for i in range(5000))
-    whole = gzip.compress(rows.encode())
-    (tmp_path / "cut.jsonl.gz").write_bytes(whole[: len(whole) // 2])
-    _, lines = imported(tmp_path)
+    whole = gzip.compress(rows.encode(), mtime=0)
+    (folder / name).write_bytes(whole[: len(whole) // 2 if missing is None else -missing])
+
+
+@pytest.mark.parametrize("missing", [None, 9, 8, 1])
+@pytest.mark.parametrize("max_bad_share", [0.01, 1])
+def test_a_gzip_that_ends_early_stops_the_import_whatever_share_may_be_bad(
+    missing, max_bad_share, tmp_path
+):
+    put(tmp_path, "whole.jsonl", row())
+    put_gzip(tmp_path, "cut.jsonl.gz", missing)
+    assert refusal(tmp_path, max_bad_share=max_bad_share) == (
+        "The gzip 'cut.jsonl.gz' ends early, so an unknown number of rows is missing. Bring the "
+        "whole file, or set data.accept_cut_files: true to do without the missing rows."
+    )
+    # What the store kept of it is not taken for a whole file later on.
+    assert "'cut.jsonl.gz' ends early" in refusal(tmp_path)
+
+
+def test_several_gzips_that_end_early_are_all_named(tmp_path):
+    put_gzip(tmp_path, "a.jsonl.gz", None)
+    put_gzip(tmp_path, "b.jsonl.gz", 100)
+    assert refusal(tmp_path).startswith(
+        "2 gzips end early, so an unknown number of rows is missing: 'a.jsonl.gz', 'b.jsonl.gz'. "
+    )
+
+
+def test_a_text_file_that_is_still_written_to_is_no_cut_file(tmp_path):
+    rows = "".join(row(user=f"u{i}") + "\n" for i in range(500))
+    (tmp_path / "live.jsonl").write_text(rows + row()[:20])
+    log, lines = imported(tmp_path)
+    assert log.n_events == 500
+    assert "quarantined 1 row: 1 not JSON, in 'live.jsonl' (1)" in lines
+
+
+def test_a_gzip_that_ends_early_is_named_and_its_loss_is_unknown(tmp_path):
+    put_gzip(tmp_path, "cut.jsonl.gz", None)
+    _, lines = imported(tmp_path, accept_cut_files=True)
     assert lines[1:3] == [
         "quarantined 1 row: 1 file is cut off (gzip ends early), in 'cut.jsonl.gz' (1)",
         "1 file ends early: 'cut.jsonl.gz'; how many rows are lost is unknown",
@@ -171,22 +207,31 @@ def test_a_field_of_some_rows_is_not_missed(tmp_path):
     assert imported(tmp_path, columns={**COLUMNS, "account": "team"})[1][0].startswith("read")
 
 
-def test_names_in_the_settings_that_no_row_has_are_told_in_one_line(tmp_path):
+def test_names_in_the_settings_that_no_row_has_are_told_with_the_nearest_ones(tmp_path):
     put(tmp_path, "e.jsonl", row(), row(event="login"), row(event="view", page="x", user=7))
     derived = [
         {"name": "seen", "event": "view", "where": {"page": "x"}},
-        {"name": "bought", "event": "purchase", "where": {"page": "y"}},
+        {"name": "looked", "event": "veiw", "where": {"page": "y"}},
+        {"name": "priced", "event": "use", "where": {"page": "pricing"}},
     ]
-    _, lines = imported(
-        tmp_path,
-        drop_events=["lgin", "login"],
-        derived_events=derived,
-        exclude={"users": ["bob", 7], "accounts": ["acme"]},
-    )
-    assert lines[1] == (
-        "data.drop_events names 'lgin'; data.derived_events names 'purchase'; data.exclude.users "
-        "names 'bob'; data.exclude.accounts names 'acme', which no row has"
-    )
+    told = [
+        "data.drop_events names 'lgin', which no row has. Did you mean 'login'?",
+        "data.exclude.users names 'bob', which no row has",
+        "data.exclude.accounts names 'acme', which no row has",
+        "data.derived_events: 'looked' is made of 'veiw', which no row has. Did you mean 'view'?",
+        "data.derived_events: 'priced' never occurs, as no 'use' matches its `where`",
+    ]
+    data = {
+        "drop_events": ["lgin", "login", "view"],
+        "derived_events": derived,
+        "exclude": {"users": ["bob", 7], "accounts": ["acme"]},
+    }
+    _, lines = imported(tmp_path, **data)
+    assert lines[1:6] == told
+    # Whoever looks at the second run sees them as well.
+    _, lines = imported(tmp_path, **data)
+    assert lines[0].startswith("nothing changed, reusing the log")
+    assert lines[1:] == told
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pipeline.cli import main
 from pipeline.importer.log import import_log
 from pipeline.init import write_settings
 from pipeline.init.yaml import text
-from pipeline.settings import Run, load
+from pipeline.settings import Run, load, parse
 
 HEDGEBOX = Path(__file__).parents[2] / "data" / "hedgebox" / "events.jsonl.gz"
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -432,13 +432,130 @@ def visits(known_after: int) -> list[dict]:
 def test_prices_looked_at_before_sign_up_are_no_signal(tmp_path):
     run, _ = init(as_json(tmp_path / "a.jsonl", visits(0)), out=tmp_path / "a.yaml")
     assert run.settings.signals.pricing == ()
-    assert "# pricing: [pricing_viewed]" in run.text
-    assert "no signal, as most of it comes before sign-up" in run.text
+    assert "Left out of `pricing`, as most of it comes before sign-up" in run.text
+    assert "# pricing:" not in run.text
     assert "No event looks like: pricing" not in run.text
     # The page keeps its name: it is a feature all the same.
     assert "pricing_viewed" in run.settings.features.events.upgrade
     run, _ = init(as_json(tmp_path / "b.jsonl", visits(20)), out=tmp_path / "b.yaml")
     assert run.settings.signals.pricing == ("pricing_viewed",)
+    assert rule(run, "pricing page viewed") == "pricing_viewed_count_28d"
+
+
+def rule(run: Run, name: str) -> str | None:
+    """The feature that a rule of the scorecard reads."""
+    (found,) = [one for one in run.settings.scorecard.rules if one.name == name]
+    return found.feature
+
+
+def test_a_rule_on_what_comes_before_sign_up_is_a_comment_with_the_reason(tmp_path):
+    run, _ = init(as_json(tmp_path / "a.jsonl", visits(0)), out=tmp_path / "a.yaml")
+    names = [one.name for one in run.settings.scorecard.rules]
+    assert len(names) == 19
+    assert "pricing page viewed" not in names
+    assert "    # left out: most of 'pricing_viewed' comes before sign-up (" in run.text
+    text = uncommented(run.text, "- {name: pricing page viewed")
+    again = parse(text, "a.yaml")
+    (added,) = [one for one in again.scorecard.rules if one.name not in names]
+    assert added.feature == "pricing_viewed_count_28d"
+
+
+@pytest.mark.parametrize(("hours", "written"), [(1, False), (24 * 30, True)])
+def test_a_rule_on_what_all_have_from_their_first_day_on_is_a_comment(hours, written, tmp_path):
+    rows = company()
+    begun = {row["account"]: row for row in rows if row["event"] == "signed_up"}
+    rows += [
+        row | {"event": "workspace_setup", "time": row["time"] + timedelta(hours=hours)}
+        for row in begun.values()
+    ]
+    run, _ = init(as_csv(tmp_path / "log.csv", flat(rows)), out=tmp_path / "settings.yaml")
+    names = [one.name for one in run.settings.scorecard.rules]
+    assert ("workspace set up" in names) == written
+    reason = "# left out: nearly all accounts have 'workspace_setup' from their first day on"
+    assert (reason in run.text) != written
+
+
+def uncommented(text: str, first: str) -> str:
+    """The text after taking ``# `` away from the line that begins so, and from those under it."""
+    lines = text.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if line.lstrip().startswith(f"# {first}")]
+    indent = lines[at].index("#")
+    end = at + 1
+    while end < len(lines) and lines[end].startswith(" " * indent + "#  "):
+        end += 1
+    for i in range(at, end):
+        lines[i] = lines[i].replace("# ", "", 1)
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("money", [True, False])
+def test_what_is_offered_as_a_comment_is_a_setting_without_its_hash(money, tmp_path):
+    rows = posthog(without_purchase())
+    for row in rows[: 0 if money else None]:
+        if row["properties"].get("$pathname"):
+            row["properties"]["$pathname"] = "/files/"
+    rows += [
+        row | {"properties": row["properties"] | {"$pathname": "/home"}}
+        for row in rows
+        if row["event"] == "$pageview"
+    ]
+    out, log = tmp_path / "settings.yaml", as_json(tmp_path / "log.jsonl", rows)
+    write_settings((str(log),), out, entity=None, force=True, say=[].append)
+    text = out.read_text(encoding="utf-8").replace("events: []", "events: [converted]", 1)
+    offered = ["exclude:", "tables:", "conversions:"]
+    offered += ["- {name: home_viewed"] if money else ["derived_events:"]
+    for first in offered:
+        text = uncommented(text, first)
+    data = parse(text, "settings.yaml").data
+    assert data.exclude.email_domains == ("your-company.com",)
+    assert data.tables[0].columns == {"company_size": "number", "region": "category"}
+    assert data.conversions.files == ("customers.csv",)
+    views = {one.name for one in data.derived_events}
+    assert views == (
+        {"pricing_viewed", "home_viewed"} if money else {"files_viewed", "home_viewed"}
+    )
+
+
+def test_a_preset_that_fits_is_offered_as_two_lines(tmp_path):
+    renamed = {
+        "report_created": "dashboard_created",
+        "searched": "report_shared",
+        "invite_sent": "event_tracked",
+    }
+    rows = [row | {"event": renamed.get(row["event"], row["event"])} for row in company()]
+    run, _ = init(as_csv(tmp_path / "log.csv", flat(rows)), out=tmp_path / "settings.yaml")
+    text = uncommented(uncommented(run.text, "preset:"), "events: {")
+    assert run.settings.scorecard.preset is None
+    assert parse(text, "settings.yaml").scorecard.preset == "analytics"
+
+
+def test_the_pages_that_most_users_viewed_are_listed_with_how_many(tmp_path):
+    rows = posthog(company())
+    users = {row["distinct_id"]: row for row in rows if row["event"] == "$identify"}
+    for i, (user, row) in enumerate(sorted(users.items())):
+        for n, path in enumerate([f"/p{k}" for k in range(12)]):
+            if i >= 4 * n:
+                properties = {"$pathname": path + "/" * (i % 2), "$groups": {"company": "acme 0"}}
+                view = {"event": "$pageview", "distinct_id": user, "properties": properties}
+                rows.append(row | view)
+    # Seen often, by one person and by strangers: no page of the product.
+    rows += [
+        {
+            "event": "$pageview",
+            "distinct_id": f"d{i}" if i < 99 else "u0-0",
+            "timestamp": START.isoformat(),
+            "properties": {"$pathname": "/blog", "$device_id": f"d{i}"},
+        }
+        for i in range(200)
+    ]
+    run, _ = init(as_json(tmp_path / "log.jsonl", rows), out=tmp_path / "settings.yaml")
+    listed = [line for line in run.text.splitlines() if "# - {name: p" in line]
+    assert len(listed) == 8
+    assert listed[0].strip() == (
+        '# - {name: p0_viewed, event: $pageview, where: {$pathname: [/p0, "/p0/"]}} # 60 users'
+    ).replace('"/p0/"', "/p0/")
+    assert listed[7].endswith("# 32 users")
+    assert "blog" not in run.text
 
 
 def test_browsers_and_devices_get_no_feature_and_are_told(tmp_path):
@@ -575,7 +692,11 @@ def test_a_gzip_that_ends_early_is_read_as_far_as_it_goes(tmp_path):
         ("log.jsonl", b'[{"event": 1}]', "one object per line"),
         ("prose.jsonl", b"no json\nat all\n", "holds no readable event"),
         ("log.parquet", b"no parquet at all", "can't be read"),
-        ("late.csv", b"user_id,event,time\nu1,a,1900-01-01T00:00:00Z\n", "None of the 1 rows"),
+        (
+            "late.csv",
+            b"user_id,event,time\nu1,a,1900-01-01T00:00:00Z\n",
+            "None of the 1 rows can be used: 1 x time out",
+        ),
     ],
 )
 def test_a_file_that_is_no_log_is_refused_in_one_sentence(name, content, message, tmp_path):
@@ -592,19 +713,89 @@ def test_rows_that_are_no_events_are_told_with_their_files(tmp_path, monkeypatch
     as_json(tmp_path / "events.jsonl", rows)
     bad = [{"key": str(i), "plan": "pro"} for i in range(103)]
     as_json(tmp_path / "more.jsonl", [*bad[:3], *rows[:1]])
-    lacking = "rows lack a name, a time or an id, in 'more.jsonl'"
     _, told = init(Path("*.jsonl"), out=tmp_path / "few.yaml")
-    assert f"3 of {len(rows) + 4:,} {lacking} (3); they are left out." in told
+    (line,) = [line for line in told if "can't be used" in line]
+    assert line.startswith(
+        f"3 of {len(rows) + 4:,} rows can't be used, in 'more.jsonl' (3): 3 x event name is "
+        """missing. Example (event name is missing): '{"key": "0", "plan": "pro"}'."""
+    )
+    assert line.endswith(" They are left out.")
     as_json(tmp_path / "most.jsonl", [*bad, *rows[:1]])
     as_gzip(tmp_path / "most.jsonl")
     (tmp_path / "most.jsonl").unlink()
     packed = (tmp_path / "most.jsonl.gz").read_bytes()
     (tmp_path / "most.jsonl.gz").write_bytes(packed[:-9])
     _, told = init(Path("*.jsonl*"), out=tmp_path / "many.yaml")
-    (line,) = [line for line in told if "lack a name" in line]
+    (line,) = [line for line in told if "can't be used" in line]
     assert line.startswith("PLEASE CHECK: ")
     assert "in 'most.jsonl.gz' (" in line
-    assert "'more.jsonl' (3). More than 1% stop a training: run init again without" in line
+    assert "'more.jsonl' (3): " in line
+    assert "More than 1% stop a training: mend the export, run init again without" in line
+    (line,) = [line for line in told if "the gzip ends early" in line]
+    assert "A training refuses it: bring the whole file" in line
+
+
+def german(rows: list[dict], column: str, every: int) -> list[dict]:
+    """The rows with the time of every so manieth written as 31.12.2024."""
+    return [
+        row | {column: datetime.fromisoformat(row[column]).strftime("%d.%m.%Y")}
+        if i % every == 0
+        else row
+        for i, row in enumerate(rows)
+    ]
+
+
+READ = "A time is read as 2024-07-15, 2024-07-15 10:00:00, 2024-07-15T10:00:00Z, 20240715, or "
+
+
+@pytest.mark.parametrize("write", [as_csv, as_json])
+@pytest.mark.parametrize(("every", "share"), [(1, "1,000"), (10, "100")])
+def test_a_column_of_dates_in_another_spelling_is_named_with_an_example(
+    write, every, share, tmp_path
+):
+    rows = [{**row, "received_at": None} for row in german(flat(company()), "ts", every)]
+    name = "log.csv" if write is as_csv else "log.jsonl"
+    with pytest.raises(EventLogError) as error:
+        init(write(tmp_path / name, rows), out=tmp_path / "settings.yaml")
+    assert str(error.value).startswith(
+        f"No column of '{name}' looks like a time: of the first 1,000 values of 'ts' {share} "
+        f"can't be read, such as '01.01.2024'. {READ}"
+    )
+
+
+@pytest.mark.parametrize("write", [as_csv, as_json])
+def test_a_few_dates_in_another_spelling_are_told_with_column_and_example(
+    write, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [{**row, "received_at": None} for row in german(flat(company()), "ts", 25)]
+    name = "log.csv" if write is as_csv else "log.jsonl"
+    _, told = init(write(tmp_path / name, rows), out=tmp_path / "settings.yaml")
+    (line,) = [line for line in told if "can't be used" in line]
+    n_bad = len(rows[::25])
+    assert line.startswith(
+        f"PLEASE CHECK: {n_bad} of {len(rows):,} rows can't be used, in '{name}' ({n_bad}): "
+        f"{n_bad} x time is missing or can't be read. Example: 'ts' holds '"
+    )
+    assert READ in line
+    assert ".2024'." in line
+
+
+def test_a_posthog_export_of_dates_in_another_spelling_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = posthog(company())
+    bad = as_json(tmp_path / "bad.jsonl", german(rows, "timestamp", 1))
+    with pytest.raises(EventLogError) as error:
+        init(bad, out=tmp_path / "settings.yaml")
+    assert str(error.value).startswith(
+        f"None of the {len(rows):,} rows can be used: {len(rows):,} x time is missing or can't be "
+        f"read. Example: 'timestamp' holds '01.01.2024'. {READ}"
+    )
+    # Beside a good file it is no file without events.
+    as_json(tmp_path / "good.jsonl", rows)
+    run, told = init(Path("*.jsonl"), out=tmp_path / "settings.yaml")
+    assert run.settings.data.sources[0].files == ("*.jsonl",)
+    assert any("'timestamp' holds '01.01.2024'" in line for line in told)
 
 
 PEOPLE = [
@@ -688,5 +879,7 @@ def test_hedgebox_is_understood(tmp_path):
     pages = {page.name: page.where for page in asked.data.derived_events}
     assert pages["pricing_viewed"] == {"$pathname": ("/pricing/",)}
     assert "paid_bill" not in str(asked.features.events)
+    assert "pricing page viewed" not in [one.name for one in asked.scorecard.rules]
+    assert "- {name: files_viewed, event: $pageview, where: {$pathname: [/files/]}}" in run.text
     assert asked.data.until == "2024-07-02"
     assert any("645 of 2,377 accounts" in line and "'paid_bill'" in line for line in told)

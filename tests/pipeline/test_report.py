@@ -219,6 +219,19 @@ def test_whom_to_call_claims_no_more_of_the_tiers_than_they_showed(demo):
     assert "Nobody is critical or hot" in what_to_do(better, 30, [], 0.08)
 
 
+def test_nobody_is_told_to_call_a_tier_that_converted_no_more_than_all(demo):
+    better = _with_interval(demo.training.evaluation, 0.1, 0.2)
+    good, poor = (0.2, 0.19, 0.14, 0.25), (0.5, 0.0, 0.0, 0.06)
+    told = what_to_do(better, 30, _came(("hot", *good), ("critical", *poor)), 0.05)
+    assert told.startswith("Call hot (100 test rows, 19.0 % converted) first: of all rows 5.0 %")
+    assert "Not critical (100 test rows, 0.0 % converted), not shown to convert more" in told
+    told = what_to_do(better, 30, _came(("hot", *poor), ("critical", *good)), 0.05)
+    assert told.startswith("Call critical (100 test rows, 19.0 % converted) first")
+    turned = _came(("hot", 0.4, 0.4, 0.35, 0.5), ("critical", 0.2, 0.2, 0.15, 0.25))
+    told = what_to_do(better, 30, turned, 0.05)
+    assert told.endswith("More of hot converted than of critical: see the tiers.")
+
+
 def test_how_sure_names_the_nulls_that_the_model_is_not_shown_to_beat(demo):
     nulls = demo.training.findings.judged.null_table.copy()
     nulls.loc[:, "difference_low"] = 0.1

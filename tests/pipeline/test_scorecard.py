@@ -31,7 +31,8 @@ from models.scorecard import (
 from pipeline.catalogue import features_of
 from pipeline.cli import main
 from pipeline.importer.frame import import_frame
-from pipeline.scorecard import show_rules, tables_of, with_rules
+from pipeline.scorecard import learn_points, show_rules, tables_of, with_rules
+from pipeline.scorecard_yaml import fitted_block
 from pipeline.settings import Run, load, parse
 from pipeline.train import import_events
 from tests.conftest import replaced
@@ -310,6 +311,67 @@ def test_a_rules_name_can_not_leave_its_comment():
     assert warehouse.execute(query).fetchall() == []
 
 
+def test_the_sql_says_first_whose_it_is_for_when_and_what_it_reads(small):
+    log, _ = small
+    lines = ["+5 value: feature amount_sum_28d >= 10", "+18 fit: employees 50 to 500", LINES[0]]
+    spec = ScorecardSpec.model_validate_json(json.dumps({"rules": lines}))
+    features = with_rule_features(OTHERS, spec, SignalSpec(), log, "account")
+    tables = Tables(events="shop.events", known_at="received_at")
+    card, notes = resolved(spec, SignalSpec(), features), ["x\n; drop table events"]
+    how = {"tables": tables, "dialect": "postgres", "notes": notes}
+    told = to_sql(card, features, "account", as_of=None, **how).split("\nwith\n")[0]
+    assert told.splitlines() == [
+        "-- Points of a scorecard, made by `python -m pipeline scorecard sql`.",
+        "-- Dialect: Postgres.",
+        "-- As of: midnight (UTC) of the day on which it runs; --as-of names another.",
+        "-- Reads shop.events: account_id, user_id, event, received_at, amount.",
+        "-- Reads accounts: account_id, valid_from, employees.",
+        "-- x\\n; drop table events",
+    ]
+    dated = to_sql(card, features, "account", as_of=AS_OF).split("\nwith\n")[0]
+    assert "-- Dialect: DuckDB.\n-- As of: 2024-06-03 (UTC).\n-- Reads events: " in dated
+
+
+DERIVED = """\
+name: made
+data:
+  sources: [{format: generic, files: [events.csv], columns: {event: e, user: u, time: t}}]
+  properties: {page: category}
+  derived_events:
+    - {name: priced, event: viewed, where: {page: [/pricing, /plans]}}
+    - {name: billed, event: viewed, where: {page: /billing}}
+  drop_events: [left]
+conversion: {events: [paid]}
+entity: user
+features: {events: {engagement: [viewed, priced, billed]}}
+scorecard:
+  rules: ["+5 upgrade: priced >= 1 time ever"]
+"""
+
+
+def test_the_sql_names_the_events_that_only_the_import_makes(tmp_path):
+    done = [("viewed", "/pricing"), ("viewed", "/billing"), ("left", ""), ("paid", "")]
+    events = [f"u{n},{e},2024-05-0{n}T00:00,{page}" for n in range(1, 9) for e, page in done]
+    (tmp_path / "events.csv").write_text("\n".join(["u,e,t,page", *events]) + "\n")
+    path = tmp_path / "settings.yaml"
+
+    def notes(text: str) -> list[str]:
+        path.write_text(text)
+        done = CliRunner().invoke(main, ["scorecard", "sql", "--settings", str(path)])
+        assert done.exit_code == 0, done.stderr
+        return [one for one in done.stdout.splitlines() if "import" in one and one[:2] == "--"]
+
+    priced = "-- Only the import makes priced: viewed where page is '/pricing', '/plans'"
+    assert notes(DERIVED) == [priced]
+    billed = "-- Only the import makes billed: viewed where page is '/billing'"
+    every = "priced >= 1 time ever", ">= 2 different events ever"
+    assert notes(DERIVED.replace(*every)) == [
+        priced,
+        billed,
+        "-- The import leaves out 'left'; some rules count all the rest",
+    ]
+
+
 def test_unknown_names_of_a_warehouse_are_refused():
     with pytest.raises(SettingsError, match="known are events, accounts"):
         tables_of({"evnts": "x"})
@@ -469,10 +531,10 @@ def test_init_names_a_preset_that_fits_the_events_and_what_it_says_loads(tmp_pat
     pd.DataFrame(rows, columns=["user_id", "event", "time"]).to_csv(events, index=False)
     done = CliRunner().invoke(main, ["init", "--events", str(events), "--out", str(out)])
     assert done.exit_code == 0, done.output
-    text = out.read_text()
-    begin = text.index("#   scorecard:")
-    block = text[begin : text.index("\nscorecard:")].replace("#   ", "")
-    run = parse(text[: text.index("\nscorecard:")] + "\n" + block)
+    head, _, rest = out.read_text().partition("\nscorecard:\n")
+    offered = [line.replace("# ", "") for line in rest.splitlines() if line.startswith("  # ")]
+    lines = [line for line in offered if line.startswith(("  preset: ", "  events: "))]
+    run = parse("\n".join([head, "scorecard:", *lines]))
     assert run.scorecard.preset == "collaboration"
     assert run.scorecard.events == {
         "message": ("message_sent",),
@@ -481,6 +543,20 @@ def test_init_names_a_preset_that_fits_the_events_and_what_it_says_loads(tmp_pat
     }
     # Without the comment's advice the shipped rules stand as before.
     assert load(out).settings.scorecard.preset is None
+
+
+def test_the_block_says_of_a_rule_that_nobody_earned_that_nothing_was_learnt(demo):
+    text = replaced(
+        demo.run.path.read_text(),
+        "scorecard:\n  rules:\n",
+        'scorecard:\n  rules:\n    - "unheard of | +35 value: report_created >= 9999 times ever"\n',
+    )
+    found = learn_points(Run(parse(text), demo.run.path, text), lambda _: None)
+    lines = fitted_block(found).splitlines()
+    at = next(at for at, line in enumerate(lines) if "unheard of" in line)
+    assert lines[at + 1].endswith("#   nobody earned it, so that nothing was learnt of it")
+    assert not [line for line in lines if line.endswith("interval")]
+    assert lines[2] == f"# {found.tiers_told}"
 
 
 @pytest.fixture(scope="module")

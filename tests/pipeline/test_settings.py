@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from features.errors import SettingsError
 from pipeline.mistakes import models_in
 from pipeline.settings import Settings, load, parse
+from pipeline.settings_hints import FORMS
 from pipeline.settings_reference import markdown, undescribed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,26 @@ def test_only_names_that_are_valid_right_there_are_suggested():
 
 def test_a_name_far_from_every_valid_one_lists_them():
     assert "known here: 'train_share'" in mistake(BASE + "evaluation: {folds: {zzz: 1}}")
+
+
+@pytest.mark.parametrize("word", ["colour", "color", "output", "timeout", "scoring", "users"])
+def test_a_word_that_is_no_slip_of_a_setting_is_not_taken_for_one(word):
+    assert mistake(BASE + f"{word}: 1\n").startswith(
+        f"acme.yaml:8: {word}: unknown setting; known here: 'name', 'seed', 'entity', "
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("horizon", "horizon_days"),
+        ("signal", "signals"),
+        ("actoins", "actions"),
+        ("eval", "evalua"),
+    ],
+)
+def test_a_slip_or_the_beginning_of_a_setting_is_told_with_the_setting(word, meant):
+    assert f"{word}: unknown setting; did you mean '{meant}" in mistake(BASE + f"{word}: 1\n")
 
 
 @pytest.mark.parametrize(
@@ -206,14 +227,30 @@ def test_a_word_far_from_all_that_a_setting_takes_lists_a_few_of_them():
 def test_what_takes_a_block_or_a_word_says_both():
     said = mistake(BASE.replace("data:\n", "data:\n  properties: automatic\n"))
     assert said == (
-        "acme.yaml:3: data.properties: can't be 'automatic'; give names with their values, or "
-        "did you mean 'auto'?"
+        "acme.yaml:3: data.properties: can't be 'automatic'; give names with their values, or a "
+        "word; known here: 'auto'"
     )
 
 
 def test_a_value_that_fits_no_kind_is_one_mistake_not_one_per_kind():
     text = BASE.replace("      columns", "      where: {plan: null}\n      columns")
     assert len(mistake(text).splitlines()) == 1
+
+
+def test_a_name_of_the_wrong_form_is_told_in_words():
+    assert mistake(BASE.replace("acme", "My Co")) == (
+        "acme.yaml:1: name: must begin with a letter a to z, then small letters, digits, - and _ "
+        "(got 'My Co')"
+    )
+
+
+def test_every_form_that_a_setting_must_have_is_known_in_words():
+    blocks = {Settings} | _blocks_in(Settings)
+    rules = [
+        rule for block in blocks for field in block.model_fields.values() for rule in field.metadata
+    ]
+    forms = {rule.pattern for rule in rules if getattr(rule, "pattern", None)}
+    assert forms == set(FORMS)
 
 
 def test_many_mistakes_are_told_up_to_five_and_counted():

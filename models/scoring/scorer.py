@@ -177,7 +177,7 @@ class Scorer:
             if not (n := len(part["as_of"])):
                 continue
             contributions, facts = self._facts(part, threads)
-            then = None if before is None else before.take(np.arange(start, start + n))
+            then = None if before is None else before.between(start, start + n)
             reasons = strongest(facts, contributions, self.wording, part, top, say, then, since)
             found.append((reasons, by_part(contributions, facts.per_log_odds, self.wording)))
             start += n

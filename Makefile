@@ -44,8 +44,8 @@ check: $(STAMP) ## Lint, types and layers
 	@$(VENV)/bin/lint-imports --no-cache
 
 unit: $(STAMP) ## Tests only
-	@# A thread of BLAS each: two workers' threads that wait for each other in loops take three times as long.
-	@OPENBLAS_NUM_THREADS=1 $(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
+	@# Two workers' threads that wait for each other in loops take three times as long.
+	@OPENBLAS_NUM_THREADS=1 GOMP_SPINCOUNT=3000 $(PY) -m pytest -m "not slow" -n 2 --dist loadgroup
 
 SPARK_STAMP := .venv-spark/.installed
 $(SPARK_STAMP): requirements.lock requirements-spark.lock pyproject.toml

@@ -1,6 +1,6 @@
 """Planted milestones: how many are found, with which threshold, and what is found where none is.
 
-    python -m benchmarks.milestones --seeds 10 --out benchmarks/results   # 25 minutes on one core
+    python -m benchmarks.milestones --seeds 10 --out benchmarks/results   # 12 minutes on one core
 
 Each world is simulated, imported and searched as a user's would be. Its hazard is multiplied by
 exp(strength x 0.4 to 0.6) once a milestone is reached: strength 1 is the demo world, 0 plants none.

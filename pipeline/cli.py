@@ -5,6 +5,7 @@ Heavy libraries are imported inside the verbs, so that help and settings errors 
 """
 
 import logging
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,10 @@ from pipeline.cli_options import (
 )
 
 REFUSED, BAD_INPUT, NOTHING_TO_DO, LOCKED = 1, 2, 3, 75
+
+# Read when LightGBM loads. Its threads wait for each other in loops, by default for so long that a
+# training on a busy machine took twice its time; after shorter waits they sleep.
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 
 
 class Group(click.Group):

@@ -42,11 +42,16 @@ def texts(as_json: bool, out: Path | None, check: Path | None) -> None:
 
 
 def _checked(path: Path, found: "Texts") -> str:
+    from features.texts import english
     from pipeline.texts import said_in_english, to_yaml
 
     lacking = said_in_english(found)
     if lacking is None:
-        return f"{path} is whole: {len(found.sentences)} sentences in {found.language!r}"
+        told = f"{path} is whole: {len(found.sentences)} sentences in {found.language!r}"
+        plain = english()
+        same = sum(forms == plain.sentences[key] for key, forms in found.sentences.items())
+        alike = same and found.language != plain.language
+        return f"{told}, {same} of them as in English" if alike else told
     head = f"{path} can be used. {lacking.partition(';')[0]}:"
     return f"{head}\n\n{to_yaml(found, found.missing)}".rstrip()
 

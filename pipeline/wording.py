@@ -12,12 +12,15 @@ def learnt_told(share: float) -> str:
     """How much of a score is learnt, in one sentence; empty where all or nothing is.
 
     >>> learnt_told(0.8), learnt_told(1.0)
-    ("80 % of a score is learnt, 20 % is the scorecard's.", '')
+    ("80 % of a score is learnt, 20 % is the scorecard's, by how many accounts converted.", '')
     """
     told = round(100 * share)
     if share in (0, 1):
         return ""
-    return f"{told} % of a score is learnt, {100 - told} % is the scorecard's."
+    return (
+        f"{told} % of a score is learnt, {100 - told} % is the scorecard's, by how many accounts "
+        "converted."
+    )
 
 
 ACTIONS = {

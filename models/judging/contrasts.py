@@ -117,14 +117,14 @@ def _one_per_cluster(
 
 
 def _sentence(kind: Kind, n: int, n_right: int, found: Sequence[Difference], compared: int) -> str:
+    all_ = n + n_right
     if kind == "false positives":
         told = (
-            f"Of {n + n_right:,} that were flagged, {n:,} converted after none of their dates "
-            "(tiers count each date by itself)."
+            f"{all_:,} were flagged, and {n:,} of them converted after none of their dates (tiers "
+            "count each date by itself)."
         )
     else:
-        all_ = n + n_right
-        told = f"Of {all_:,} that were not flagged, {n:,} converted after one of their dates."
+        told = f"{all_:,} were not flagged, and {n:,} of them converted after one of their dates."
     if not compared:
         return (
             f"{told} Too few to compare: {LEAST_IN_GROUP} accounts of each are needed, here are "

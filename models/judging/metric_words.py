@@ -39,5 +39,6 @@ METRIC_MEANINGS = {
 
 INTERVAL_MEANING = (
     "Ranges are 95 % bootstrap intervals over entities: what another sample of accounts or users "
-    "could have given. A difference counts as shown when its range leaves out 0."
+    "could have given. A difference counts as shown when its range leaves out 0 and 30 accounts or "
+    "more convert; PR-AUC decides the verdict."
 )

@@ -192,7 +192,8 @@ def _verdict(result: Milestones, n_events: int) -> str:
             f"{later} latest conversions."
         )
     return (
-        f"No milestone is shown: of {tried}, none goes with converting beyond tenure and activity."
+        f"No milestone is shown: of {tried}, none is shown to go with converting beyond tenure and "
+        f"activity. Among {sum(result.conversions):,} conversions weaker ones are easily missed."
     )
 
 

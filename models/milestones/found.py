@@ -11,13 +11,13 @@ from models.milestones.experiment import Experiment
 from models.milestones.figures import Estimate, Shares
 
 REASONS = {
-    "upgrade": "speaks for an upgrade: a wish to buy, no value found",
+    "upgrade": "speaks for an upgrade: it shows a wish to buy, not value found",
     "side effect": "belongs to the conversion",
     "not named": "is not among milestones.events",
     "too few": "was reached by too few conversions, or by all",
     "chance": "could differ by chance",
-    "tenure": "goes with age alone",
-    "activity": "goes with overall activity: the more active do it more",
+    "tenure": "is not shown to add to age",
+    "activity": "is not shown to add to overall activity: the more active do it more",
     "stand-in": "stands in for another event that the search found",
     "step of buying": "is probably a step of buying: done by who has decided, and soon before",
     "hold-out": "is not confirmed by later conversions",

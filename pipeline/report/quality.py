@@ -71,7 +71,7 @@ def cautions_section(data: Assembled) -> Section:
             f"Attributes without history, taken as known at every time: {names}. Used as "
             f"features: {risky or 'none'}. They leak if they were filled in after the fact."
         )
-    else:
+    elif data.log.attributes:
         told.append("Every attribute has a history: none can have been filled in later.")
     for source in data.log.manifest["statements"]:
         told.append((f"{source['source']}:", " ".join(source["statements"])))

@@ -56,7 +56,8 @@ def statements(spec: GenericSource) -> list[str]:
     else:
         late = "An event is taken as known the moment it occurred: no arrival time is named."
     return [
-        "Every user id is an identified user; there is no anonymous history.",
+        "User ids are taken as they are: a visitor with an id of its own, such as a cookie, is a "
+        "user, and nobody's anonymous past is linked to them.",
         duplicates,
         late,
         f"Times without a zone are read in {spec.timezone}.",

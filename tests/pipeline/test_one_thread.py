@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -25,3 +29,15 @@ def test_a_failure_gives_the_threads_back_too():
         with pytest.raises(ValueError, match="torn"):
             fails()
         assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize(("given", "wanted"), [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7")])
+def test_the_command_line_shortens_waiting_loops_before_what_reads_it_loads(given, wanted):
+    code = "import os, sys, pipeline.cli; print(os.environ['GOMP_SPINCOUNT'], *sys.modules)"
+    env = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | given
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    spins, *modules = done.stdout.split()
+    assert spins == wanted
+    assert not {"lightgbm", "sklearn"} & set(modules)

@@ -58,7 +58,11 @@ def fit(path: Path | None, as_json: bool, out: Path | None, force: bool) -> None
     _write(out, block)
     finish(as_json, found.as_dict() | {"yaml": block}, lambda: print_fit(found))
     if not as_json:
-        click.echo(f"Written: {out}" if out else f"To paste into the settings:\n\n{block}")
+        click.echo(
+            f"Written: {out}"
+            if out
+            else f"To paste into the settings, if you take them:\n\n{block}"
+        )
 
 
 @scorecard.command()

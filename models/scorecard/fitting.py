@@ -196,10 +196,13 @@ def _verdict(table: "pd.DataFrame", converting: int) -> str:
     if converting < MIN_CONVERTING:
         return (
             f"Too few conversions to compare: {accounts_convert(converting)} on the later rows, "
-            f"{MIN_CONVERTING} needed ({told})."
+            f"{MIN_CONVERTING} needed ({told}). Keep the old points."
         )
     if low > 0:
         return f"The learnt points are better on later rows ({told})."
     if high < 0:
         return f"The old points are better on later rows: keep them ({told})."
-    return f"No difference between old and learnt points is shown on later rows ({told})."
+    return (
+        f"No difference between old and learnt points is shown on later rows ({told}): keep the "
+        "old ones, or take the learnt if they read better."
+    )

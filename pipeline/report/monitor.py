@@ -111,7 +111,8 @@ def _ratio(value: float, low: float, high: float) -> Cell:
 
 
 def _outcomes(found: Monitoring, spec: MonitorSpec) -> Section:
-    judged = ", ".join(str(version) for version in found.judged) or "none"
+    versions = ", ".join(str(version) for version in found.judged)
+    judged = f"of version {versions}" if versions else "none, as too few are known"
     months = [one for one in found.realised if one.month != ALL]
     return told_section(
         "outcomes",
@@ -139,8 +140,7 @@ def _outcomes(found: Monitoring, spec: MonitorSpec) -> Section:
             f"The line on top judges scores whose {found.horizon_days} days ended in the last "
             f"{spec.realised_days}, if at least {spec.min_conversions} accounts converted or were "
             "to (each by its highest probability): those of the version that scores now if that "
-            "is true of them alone, else those of all that were champion. Tonight: of version "
-            f"{judged}.",
+            f"is true of them alone, else those of all that were champion. Tonight: {judged}.",
         ),
         Picture(
             picture_of_outcomes(months),

@@ -100,7 +100,8 @@ def test_nobody_eligible_is_exit_code_3(shop):
 def test_training_prints_json_alone_on_stdout(retrained):
     assert retrained.exit_code == 0
     result = strict_json(retrained.stdout)
-    assert (result["model"], result["version"]) == ("pql-demo", 2)
+    assert result["model"] == "pql-demo"
+    assert result["version"] > 1
     assert {row["metric"] for row in result["metrics"]} >= {"roc_auc", "pr_auc", "brier"}
     assert all(isinstance(row["value"], float) for row in result["metrics"])
     assert all(isinstance(fold["rows"], int) for fold in result["folds"])

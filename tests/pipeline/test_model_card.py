@@ -128,7 +128,7 @@ def test_what_it_takes_to_reproduce_the_model_is_named(card, demo):
 
 def test_two_trainings_alike_have_equal_cards(card, demo, retrained):
     assert retrained.exit_code == 0
-    assert card_of(demo.run, "2") == card
+    assert card_of(demo.run, str(json.loads(retrained.stdout)["version"])) == card
 
 
 def test_few_conversions_are_named_as_a_limit(shop, demo, card):

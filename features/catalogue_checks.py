@@ -1,12 +1,16 @@
 """Whether the names in the settings' catalogue are names of the log."""
 
 from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from features.catalogue_spec import FeatureSpec
 from features.definitions import DIMENSIONS, slug
 from features.errors import SettingsError, few
 from features.events import EventLog
+
+_SLIP = 0.85
+"""Likeness of a misspelt event to the right one (`difflib`)."""
 
 
 def check_names(spec: FeatureSpec, log: EventLog) -> None:
@@ -83,11 +87,26 @@ def unknown_events(spec: FeatureSpec, log: EventLog) -> list[str]:
     SettingsError
         When one is so close to an event of the log that it must be a slip of the pen.
     """
-    unknown = sorted(set(named_events(spec)) - set(log.event_codes))
+    return refuse_slips("features names", sorted(set(named_events(spec))), log)
+
+
+def refuse_slips(who: str, events: Iterable[str], log: EventLog) -> list[str]:
+    """Those of the events that the log does not have, in their order.
+
+    Parameters
+    ----------
+    who
+        Who names them, with a verb.
+
+    Raises
+    ------
+    SettingsError
+        When one is so close to an event of the log that it must be a slip of the pen.
+    """
+    unknown = [event for event in dict.fromkeys(events) if event not in log.event_codes]
     for event in unknown:
-        if near := get_close_matches(event, log.event_codes, n=1, cutoff=0.85):
+        if near := get_close_matches(event, log.event_codes, n=1, cutoff=_SLIP):
             raise SettingsError(
-                f"features names the event {event!r}, which the log does not have. Did you mean "
-                f"{near[0]!r}?"
+                f"{who} the event {event!r}, which the log does not have. Did you mean {near[0]!r}?"
             )
     return unknown

@@ -1,16 +1,12 @@
 """Whether the log has the events that signals and actions name, and what follows if not."""
 
-from difflib import get_close_matches
-
-from features.errors import SettingsError, few
+from features.catalogue_checks import refuse_slips
+from features.errors import few
 from features.events import EventLog
 from models.actions.advice import events_read
 from models.actions.spec import first_value_of
 from pipeline.settings import Settings
 from pipeline.wording import did_you_mean
-
-_SLIP = 0.85
-"""Likeness of a misspelt event to the right one (`difflib`)."""
 
 
 def check_signals(settings: Settings, log: EventLog) -> list[str]:
@@ -22,14 +18,9 @@ def check_signals(settings: Settings, log: EventLog) -> list[str]:
         When one is so close to an event of the log that it must be a slip of the pen.
     """
     signals, spec = settings.signals, settings.actions
-    unknown = [name for name in events_read(signals, spec)[0] if name not in log.event_codes]
-    for event in unknown:
-        if near := get_close_matches(event, log.event_codes, n=1, cutoff=_SLIP):
-            block = "signals" if event in signals.events() else "actions.milestones"
-            raise SettingsError(
-                f"{block} names the event {event!r}, which the log does not have. Did you mean "
-                f"{near[0]!r}?"
-            )
+    refuse_slips("signals names", signals.events(), log)
+    # All that is read: those of the signals have just passed.
+    unknown = refuse_slips("actions.milestones names", events_read(signals, spec)[0], log)
     if not unknown:
         return []
     meant = did_you_mean(unknown, log.event_codes)

@@ -4,15 +4,13 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from features.catalogue_asked import joined
+from features.catalogue_checks import refuse_slips
 from features.definitions import Feature
 from features.errors import SettingsError, few
 from features.events import EventLog, Level
 from features.signals import SignalSpec
 from models.scorecard.rules import Rule
 from models.scorecard.spec import ScorecardSpec
-
-_SLIP = 0.85
-"""Likeness of a misspelt event to the right one (`difflib`)."""
 
 
 def column_of(rule: Rule, features: Iterable[Feature]) -> Feature | None:
@@ -107,13 +105,7 @@ def _missing(kind: str, name: str, readers: Sequence[str], known: Sequence[str])
 def _check(rule: Rule, log: EventLog, level: Level) -> None:
     if rule.measure is None:
         return
-    for event in rule.measure.events:
-        near = get_close_matches(event, log.event_codes, n=1, cutoff=_SLIP)
-        if event not in log.event_codes and near:
-            raise SettingsError(
-                f"The scorecard rule {rule.name!r} counts the event {event!r}, which the log does "
-                f"not have. Did you mean {near[0]!r}?"
-            )
+    refuse_slips(f"The scorecard rule {rule.name!r} counts", rule.measure.events, log)
     if rule.measure.attribute is not None:
         _check_attribute(rule, rule.measure.attribute, log, level)
 

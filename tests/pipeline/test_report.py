@@ -25,8 +25,9 @@ from tests.browser.reader import Reader, read, read_sections
 
 
 @pytest.fixture(params=["demo", "shop"])
-def training(request):
-    return request.getfixturevalue(request.param).training
+def training(request, demo, shop):
+    # Named, so that one worker trains both worlds for all: see the groups in conftest.
+    return {"demo": demo, "shop": shop}[request.param].training
 
 
 @pytest.fixture
